@@ -57,7 +57,8 @@ def typed_value(context: LaunchContext, name: str, value: Any) -> Any:
 
 def dump(parameters: Mapping[str, Any], node: str) -> str:
     """Return the text of a parameter file for one node; strings are quoted, so that they stay strings."""
-    return yaml.dump({node: {'ros__parameters': dict(parameters)}}, Dumper=_Dumper)
+    quoted = {name: _quote(value) for name, value in parameters.items()}
+    return yaml.dump({node: {'ros__parameters': quoted}}, Dumper=_Dumper)
 
 
 def _item(context: LaunchContext, name: str, item: Any) -> Any:
@@ -91,13 +92,22 @@ def _uniform(name: str, items: list[Any]) -> list[Any]:
     return items
 
 
+class _Quoted(str):
+    """Text that must not be read as anything else."""
+
+
+def _quote(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_quote(item) for item in value]
+    return _Quoted(value) if isinstance(value, str) else value
+
+
 class _Dumper(yaml.SafeDumper):
-    def represent_str(self, data: str) -> yaml.ScalarNode:
-        return self.represent_scalar('tag:yaml.org,2002:str', data, style="'")
+    def represent_quoted(self, text: _Quoted) -> yaml.ScalarNode:
+        return self.represent_scalar('tag:yaml.org,2002:str', str(text), style="'")
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
 
 
-_Dumper.add_representer(str, _Dumper.represent_str)
-
+_Dumper.add_representer(_Quoted, _Dumper.represent_quoted)
