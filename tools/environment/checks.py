@@ -28,7 +28,9 @@ def check_machine(root: Path) -> None:
     """
     problems = [*_platform_problems(), *_package_problems(), *_disk_problems(root)]
     if problems:
-        raise ProblemError('this machine is not ready:\n' + '\n'.join(f'  - {p}' for p in problems))
+        raise ProblemError(
+            'this machine is not ready:\n' + '\n'.join(f'  - {p}' for p in problems)
+        )
 
 
 def _platform_problems() -> list[str]:
@@ -78,7 +80,7 @@ def _apt_command(packages: list[str]) -> str:
 
 
 def provide_rendering() -> None:
-    """Provide the libraries for pictures of the simulation, or say how; robots learn without them."""
+    """Provide the libraries for pictures of the simulation, or say how to; learning needs none."""
     if all(ctypes.util.find_library(name) for name in ('EGL', 'OpenGL')) and (
         not shutil.which('dpkg-query') or not _absent_packages()
     ):
@@ -95,7 +97,10 @@ def provide_rendering() -> None:
 def _absent_packages() -> list[str]:
     def is_installed(package: str) -> bool:
         query = subprocess.run(
-            ['dpkg-query', '-W', '-f=${Status}', package], capture_output=True, text=True, check=False
+            ['dpkg-query', '-W', '-f=${Status}', package],
+            capture_output=True,
+            text=True,
+            check=False,
         )
         return query.stdout.endswith(' installed')
 

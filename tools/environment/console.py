@@ -1,4 +1,4 @@
-"""What ``./ros2w`` tells its user while it prepares things: steps on standard error, problems with a remedy."""
+"""What ``./ros2w`` tells its user: steps, on standard error, and problems with a remedy."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

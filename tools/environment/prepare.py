@@ -1,9 +1,9 @@
-"""Bring environment and workspace up to date: the part of ``./ros2w`` that is more than a few lines of shell.
+"""Bring environment and workspace up to date: all of ``./ros2w`` that is too long for a shell.
 
     prepare.py check|all|environment|build|clean [arguments of colcon build]
 
-``check`` answers by its exit status and changes nothing. The others wait for each other on a lock, so that
-any number of calls may run at the same time.
+``check`` answers by its exit status and changes nothing. The others wait for each other on a
+lock, so that any number of calls may run at the same time.
 """
 
 from collections.abc import Iterator
@@ -12,8 +12,6 @@ import fcntl
 import os
 from pathlib import Path
 import sys
-
-sys.dont_write_bytecode = True  # the sources are part of what the environment is made from
 
 from console import ProblemError, say
 from virtualenv import VirtualEnvironment
@@ -24,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @contextmanager
 def lock(root: Path) -> Iterator[None]:
-    """Let one call at a time change the checkout; the kernel gives the lock back however the call ends."""
+    """Let one call at a time change the checkout; however it ends, the kernel unlocks."""
     path = root / '.ros2w' / 'lock'
     path.parent.mkdir(exist_ok=True)
     with path.open('a+') as file:
@@ -32,7 +30,10 @@ def lock(root: Path) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             file.seek(0)
-            say(f'waiting for another ./ros2w to finish (process {file.read().strip() or "unknown"})')
+            say(
+                'waiting for another ./ros2w to finish (process '
+                f'{file.read().strip() or "unknown"})'
+            )
             fcntl.flock(file, fcntl.LOCK_EX)
         file.truncate(0)
         file.write(f'{os.getpid()}\n')

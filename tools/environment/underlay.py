@@ -1,7 +1,7 @@
 """Turn a virtual environment with the ROS wheels into a ROS underlay that colcon can build on.
 
-Run with the interpreter of that environment: ``.venv/bin/python tools/environment/underlay.py``. Every
-step may be repeated.
+Run with the interpreter of that environment: ``.venv/bin/python tools/environment/underlay.py``.
+Every step may be repeated.
 """
 
 import importlib.util
@@ -39,10 +39,11 @@ sys.exit(main())
 
 
 def patch_exported_cmake(prefix: Path) -> list[Path]:
-    """Replace the build machine's include paths that the message wheels export, and return what changed.
+    """Replace the build machine's include paths in the message wheels and return what changed.
 
-    The wheels were built with an interpreter below ``/opt/python`` and wrote its include directories
-    into their CMake files, where generated messages look for ``Python.h`` and numpy's headers.
+    The wheels were built with an interpreter below ``/opt/python`` and wrote its include
+    directories into their CMake files, where generated messages look for ``Python.h`` and numpy's
+    headers.
     """
     site_packages = Path(sysconfig.get_path('purelib'))
     replacements = {
@@ -55,7 +56,7 @@ def patch_exported_cmake(prefix: Path) -> list[Path]:
     for path in sorted((prefix / 'share').glob('*/cmake/*.cmake')):
         before = after = path.read_text()
         for pattern, include in replacements.items():
-            after = re.sub(pattern, lambda _, include=include: include, after)
+            after = re.sub(pattern, include.replace('\\', r'\\'), after)
         if after != before:
             path.write_text(after)
             changed.append(path)
@@ -69,7 +70,7 @@ def library_directories(prefix: Path) -> list[Path]:
 
 
 def write_setup_scripts(prefix: Path) -> None:
-    """Write ``setup.bash`` and its siblings, so that ``source .venv/setup.bash`` works as with a distribution."""
+    """Write ``setup.bash`` and its siblings, to be sourced like those of a distribution."""
     entries = [
         ('AMENT_PREFIX_PATH', prefix),
         ('CMAKE_PREFIX_PATH', prefix),
@@ -82,7 +83,7 @@ def write_setup_scripts(prefix: Path) -> None:
 
 
 def link_wheels_layer(prefix: Path) -> None:
-    """Make ``launch``, ``launch_ros`` and ``ros2`` importable, at the tail of ``sys.path``: real ones win."""
+    """Provide ``launch``, ``launch_ros`` and ``ros2`` last in ``sys.path``: real ones win."""
     (Path(sysconfig.get_path('purelib')) / 'ros2_wheels.pth').write_text(f'{WHEELS_LAYER}\n')
     if importlib.util.find_spec('ros2cli') is None:
         shim = prefix / 'bin' / 'ros2'

@@ -1,7 +1,7 @@
 """The virtual environment with ROS 2, torch and everything else at the versions of the lock files.
 
-Whatever an interrupted call left behind is found and repaired by the next one: the stamp is written
-last, and without it nothing in the environment is trusted.
+Whatever an interrupted call left behind is found and repaired by the next one: the stamp is
+written last, and without it nothing in the environment is trusted.
 """
 
 import csv
@@ -43,7 +43,9 @@ class VirtualEnvironment:
         except (OSError, ValueError):
             return False
         wanted = os.environ.get('SAC_TORCH')
-        return bool(stamp['fingerprint'] == self.fingerprint() and wanted in (None, stamp['torch']))
+        return bool(
+            stamp['fingerprint'] == self.fingerprint() and wanted in (None, stamp['torch'])
+        )
 
     def fingerprint(self) -> str:
         """Return a hash of all that the environment is made from."""
@@ -86,13 +88,17 @@ class VirtualEnvironment:
         prefix, major, minor = answer.stdout.split('\n')[0].rsplit(' ', 2)
         pip = self.prefix / 'bin' / 'pip'
         at_home = pip.is_file() and str(self.prefix) in pip.read_text(errors='replace')[:4096]
-        return Path(prefix) == self.prefix and at_home and (3, 11) <= (int(major), int(minor)) < (3, 14)
+        return (
+            Path(prefix) == self.prefix
+            and at_home
+            and (3, 11) <= (int(major), int(minor)) < (3, 14)
+        )
 
     def _site_packages(self) -> Path:
         return next((self.prefix / 'lib').glob('python3.*')) / 'site-packages'
 
     def _forget_half_installed(self) -> None:
-        """Make pip install again what it was interrupted in: RECORD, its last file, or a file of it is missing."""
+        """Make pip install again what it was interrupted in: RECORD or a file in it is missing."""
         site_packages = self._site_packages()
         for leftover in site_packages.glob('~*'):
             shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
@@ -104,8 +110,9 @@ class VirtualEnvironment:
     def _provide_torch(self) -> str:
         """Install torch unless one is there, and return the requirement it was installed by.
 
-        ``SAC_TORCH`` names another requirement, with options for pip if need be. Without it a machine with
-        no NVIDIA GPU gets the CPU build where one is on offer, as the other one is several gigabytes.
+        ``SAC_TORCH`` names another requirement, with options for pip if need be. Without it a
+        machine with no NVIDIA GPU gets the CPU build where one is on offer, as the other one is
+        several gigabytes.
         """
         wanted = os.environ.get('SAC_TORCH')
         pin = _requirements(TORCH_LOCK)[0]
@@ -124,7 +131,8 @@ class VirtualEnvironment:
             if self._pip('install', '-c', str(LOCK), *arguments, may_fail=True):
                 return pin
             say(
-                'no CPU build of torch on offer here: taking the default one, which may bring gigabytes '
+                'no CPU build of torch on offer here: taking the default one, which may '
+                'bring gigabytes '
                 'of CUDA libraries; to choose, interrupt and set SAC_TORCH (see ./ros2w --help)'
             )
         with step(f'installing {" ".join(candidates[-1])}'):
@@ -157,7 +165,14 @@ class VirtualEnvironment:
         Raises:
             ProblemError: It failed and must not.
         """
-        command = [self.python, '-m', 'pip', '--disable-pip-version-check', '--no-input', *arguments]
+        command = [
+            str(self.python),
+            '-m',
+            'pip',
+            '--disable-pip-version-check',
+            '--no-input',
+            *arguments,
+        ]
         self._log.parent.mkdir(exist_ok=True)
         line = ProgressLine()
         seen = 0
@@ -165,14 +180,20 @@ class VirtualEnvironment:
         with (
             self._log.open('a') as log,
             subprocess.Popen(
-                command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors='replace'
+                command,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors='replace',
             ) as pip,
         ):
             assert pip.stdout is not None
             for text in pip.stdout:
                 log.write(text)
                 tail = [*tail[-14:], text.rstrip()]
-                if match := re.match(r'\s*(Collecting|Requirement already satisfied:) (\S+)', text):
+                if match := re.match(
+                    r'\s*(Collecting|Requirement already satisfied:) (\S+)', text
+                ):
                     seen += 1
                     count = f'{seen}/{expected} ' if expected else ''
                     line.show(f'{count}{match[2]}')
@@ -180,7 +201,9 @@ class VirtualEnvironment:
                     line.show(text.strip()[:100])
         line.close()
         if pip.returncode and not may_fail:
-            errors = '\n'.join(f'  {text}' for text in tail if not text.startswith('WARNING: Location'))
+            errors = '\n'.join(
+                f'  {text}' for text in tail if not text.startswith('WARNING: Location')
+            )
             raise ProblemError(
                 f'pip failed (all of its output: {self._log}):\n{errors}\n'
                 'call ./ros2w again to go on where it stopped'
@@ -200,7 +223,9 @@ def _is_complete(info: Path) -> bool:
         return False
     with record.open(newline='') as rows:
         return all(
-            (info.parent / row[0]).exists() for row in csv.reader(rows) if not row[0].endswith('.pyc')
+            (info.parent / row[0]).exists()
+            for row in csv.reader(rows)
+            if not row[0].endswith('.pyc')
         )
 
 

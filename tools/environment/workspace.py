@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 import shutil
 import subprocess
+from typing import TypedDict
 
 from console import ProblemError, say, step
 
@@ -13,6 +14,13 @@ IGNORED_DIRECTORIES = {'__pycache__', '.pytest_cache', '.mypy_cache', '.ruff_cac
 PRODUCTS = ('build', 'install', 'log')
 
 Fingerprint = dict[str, list[int]]
+
+
+class Known(TypedDict):
+    """What the stamp says about the last build."""
+
+    setting: dict[str, str] | None
+    packages: dict[str, Fingerprint]
 
 
 class Workspace:
@@ -52,8 +60,17 @@ class Workspace:
             if not before.keys() <= now.keys():  # colcon leaves behind what was deleted
                 for product in ('build', 'install'):
                     shutil.rmtree(self.root / product / name, ignore_errors=True)
-        selection = [] if arguments is not None else self._selection(changed & present.keys(), present)
-        command = ['colcon', 'build', '--base-paths', 'src', '--event-handlers', 'desktop_notification-']
+        selection = (
+            [] if arguments is not None else self._selection(changed & present.keys(), present)
+        )
+        command = [
+            'colcon',
+            'build',
+            '--base-paths',
+            'src',
+            '--event-handlers',
+            'desktop_notification-',
+        ]
         with step(f'building {", ".join(sorted(changed & present.keys())) or "the workspace"}'):
             failed = subprocess.run(
                 [*command, *selection, *(arguments or [])], cwd=self.root, check=False
@@ -65,17 +82,18 @@ class Workspace:
         self._stamp.write_text(json.dumps({'setting': self._setting, 'packages': present}))
 
     def packages(self) -> dict[str, Fingerprint]:
-        """Return the fingerprint of every package: size and time of each file that is built or installed."""
+        """Return per package the size and time of each file that is built or installed."""
         return {
             manifest.parent.name: dict(_fingerprint(manifest.parent))
             for manifest in sorted((self.root / 'src').glob('*/package.xml'))
         }
 
-    def _known(self) -> dict[str, dict[str, Fingerprint] | None]:
+    def _known(self) -> Known:
         try:
-            return dict(json.loads(self._stamp.read_text()))
+            known: Known = json.loads(self._stamp.read_text())
         except (OSError, ValueError):
             return {'setting': None, 'packages': {}}
+        return known
 
     def _changed(self, known: dict[str, Fingerprint]) -> set[str]:
         present = self.packages()
@@ -103,7 +121,9 @@ def _fingerprint(package: Path) -> Iterator[tuple[str, list[int]]]:
     # launch/ and config/ at the top are links inside the package that installs them.
     for directory, folders, files in os.walk(package, followlinks=True):
         folders[:] = [
-            name for name in folders if name not in IGNORED_DIRECTORIES and not name.endswith('.egg-info')
+            name
+            for name in folders
+            if name not in IGNORED_DIRECTORIES and not name.endswith('.egg-info')
         ]
         for name in files:
             if not name.endswith('.pyc'):

@@ -1,6 +1,14 @@
-"""The part of ROS 2's ``launch`` that the launch files of this workspace need, where no real one is installed."""
+"""The part of ROS 2's ``launch`` that this workspace needs where no real one is installed."""
 
-from . import actions, conditions, event_handlers, events, launch_description_sources, logging, substitutions
+from . import (
+    actions,
+    conditions,
+    event_handlers,
+    events,
+    launch_description_sources,
+    logging,
+    substitutions,
+)
 from .conditions import Condition
 from .entity import Action, LaunchDescriptionEntity
 from .event import Event, EventHandler

@@ -28,7 +28,9 @@ class IfCondition(Condition):
     def __init__(self, predicate_expression: SomeSubstitutionsType) -> None:
         """Take the text: true, 1, false or 0 once its substitutions are performed."""
         expression = normalize(predicate_expression)
-        super().__init__(predicate=lambda context: evaluate_condition_expression(context, expression))
+        super().__init__(
+            predicate=lambda context: evaluate_condition_expression(context, expression)
+        )
 
 
 class UnlessCondition(Condition):
@@ -37,7 +39,9 @@ class UnlessCondition(Condition):
     def __init__(self, predicate_expression: SomeSubstitutionsType) -> None:
         """Take the text: true, 1, false or 0 once its substitutions are performed."""
         expression = normalize(predicate_expression)
-        super().__init__(predicate=lambda context: not evaluate_condition_expression(context, expression))
+        super().__init__(
+            predicate=lambda context: not evaluate_condition_expression(context, expression)
+        )
 
 
 class LaunchConfigurationEquals(Condition):
@@ -55,7 +59,9 @@ class LaunchConfigurationEquals(Condition):
         super().__init__(predicate=is_equal)
 
 
-def evaluate_condition_expression(context: LaunchContext, expression: SomeSubstitutionsType) -> bool:
+def evaluate_condition_expression(
+    context: LaunchContext, expression: SomeSubstitutionsType
+) -> bool:
     """Return the truth of a text.
 
     Raises:

@@ -42,7 +42,7 @@ class LaunchDescription(LaunchDescriptionEntity):
         self.add_entity(action)
 
     def get_launch_arguments(self) -> list[DeclareLaunchArgument]:
-        """Return the declared arguments, those of included files too; the first of a name counts."""
+        """Return the declared arguments, also of included files; the first of a name counts."""
         return [argument for argument, _ in self.declared_arguments()]
 
     def declared_arguments(self) -> list[tuple[DeclareLaunchArgument, bool]]:

@@ -1,4 +1,4 @@
-"""Where launch descriptions come from: Python files that define ``generate_launch_description``."""
+"""Where launch descriptions come from: Python files with ``generate_launch_description``."""
 
 from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_loader
@@ -36,7 +36,7 @@ class LaunchDescriptionSource:
         return self._description
 
     def try_get_launch_description_without_context(self) -> LaunchDescription | None:
-        """Return what the file describes if its path can be told without executing anything, else None."""
+        """Return what the file describes, or None where its path depends on the execution."""
         if self._description is None and all(_is_constant(part) for part in self._path):
             self.get_launch_description(LaunchContext())
         return self._description
@@ -77,12 +77,14 @@ def load_python_launch_file(path: str) -> LaunchDescription:
     generate = getattr(module, 'generate_launch_description', None)
     if generate is None:
         raise InvalidPythonLaunchFileError(
-            f"launch file at '{path}' does not contain the required function 'generate_launch_description()'"
+            f"launch file at '{path}' does not contain the required function "
+            "'generate_launch_description()'"
         )
     description = generate()
     if not isinstance(description, LaunchDescription):
         raise InvalidPythonLaunchFileError(
-            f"generate_launch_description() of '{path}' returned {description!r}, not a LaunchDescription"
+            f"generate_launch_description() of '{path}' returned {description!r}, not a "
+            'LaunchDescription'
         )
     return description
 

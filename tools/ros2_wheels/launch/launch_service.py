@@ -15,7 +15,8 @@ from .launch_context import LaunchContext
 from .launch_description import LaunchDescription
 from .logging import get_logger, LOG
 
-# What a terminal, a supervisor or a closing session sends. The real tool handles the first only, and leaves
+# What a terminal, a supervisor or a closing session sends. The real tool handles the first
+# only, and leaves
 # its processes behind at the others.
 ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
@@ -24,7 +25,11 @@ class LaunchService:
     """One launch, from the first entity to the end of the last process."""
 
     def __init__(
-        self, *, argv: Iterable[str] | None = None, noninteractive: bool = False, debug: bool = False
+        self,
+        *,
+        argv: Iterable[str] | None = None,
+        noninteractive: bool = False,
+        debug: bool = False,
     ) -> None:
         """Prepare a launch.
 
@@ -154,7 +159,11 @@ class LaunchService:
 
     def _on_signal(self, number: signal.Signals) -> None:
         name = signal.Signals(number).name
-        how = 'user interrupted with ctrl-c (SIGINT)' if number == signal.SIGINT else f'received {name}'
+        how = (
+            'user interrupted with ctrl-c (SIGINT)'
+            if number == signal.SIGINT
+            else f'received {name}'
+        )
         if self._interrupted:
             self._logger.warning(f'{how} again, ignoring...')
             return

@@ -46,7 +46,8 @@ def normalize(value: SomeSubstitutionsType) -> list[Substitution]:
     for part in value:
         if not isinstance(part, str | Path | Substitution):
             raise TypeError(
-                f'expected text or a substitution in the list, got {part!r} of type {type(part).__name__}'
+                f'expected text or a substitution in the list, got {part!r} of type '
+                f'{type(part).__name__}'
             )
         parts += normalize(part)
     return parts

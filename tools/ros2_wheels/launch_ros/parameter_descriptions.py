@@ -52,7 +52,12 @@ class Parameter:
     """One named parameter."""
 
     def __init__(
-        self, name: SomeSubstitutionsType, value: Any, *, value_type: Any = None, description: str = ''
+        self,
+        name: SomeSubstitutionsType,
+        value: Any,
+        *,
+        value_type: Any = None,
+        description: str = '',
     ) -> None:
         """Take name and value."""
         self.name = normalize(name)
@@ -74,7 +79,9 @@ def _coerce(value: Any, value_type: Any) -> Any:
     if value_type is bool:
         loaded = yaml.safe_load(value) if isinstance(value, str) else value
         if not isinstance(loaded, bool):
-            raise ValueError(f"Cannot convert input '{value}' of type '{type(value)}' to '{value_type}'")
+            raise ValueError(
+                f"Cannot convert input '{value}' of type '{type(value)}' to '{value_type}'"
+            )
         return loaded
     try:
         if isinstance(value, bool):

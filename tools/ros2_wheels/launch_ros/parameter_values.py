@@ -12,7 +12,9 @@ import yaml
 SCALARS = (bool, int, float, str)
 
 
-def flatten(context: LaunchContext, parameters: Mapping[Any, Any], prefix: str = '') -> dict[str, Any]:
+def flatten(
+    context: LaunchContext, parameters: Mapping[Any, Any], prefix: str = ''
+) -> dict[str, Any]:
     """Return all parameters of a nested mapping under their dotted names.
 
     Raises:
@@ -56,7 +58,7 @@ def typed_value(context: LaunchContext, name: str, value: Any) -> Any:
 
 
 def dump(parameters: Mapping[str, Any], node: str) -> str:
-    """Return the text of a parameter file for one node; strings are quoted, so that they stay strings."""
+    """Return a parameter file for one node; strings are quoted, so that they stay strings."""
     quoted = {name: _quote(value) for name, value in parameters.items()}
     return yaml.dump({node: {'ros__parameters': quoted}}, Dumper=_Dumper)
 
@@ -76,8 +78,10 @@ def _from_yaml(name: str, text: str) -> Any:
     if not isinstance(value, SCALARS):
         raise TypeError(
             'Allowed value types are bytes, bool, int, float, str, Sequence[bool], Sequence[int], '
-            f'Sequence[float], Sequence[str]. Got {type(value)}. If the parameter is meant to be a string, '
-            'try wrapping it in launch_ros.parameter_descriptions.ParameterValue(value, value_type=str)'
+            f'Sequence[float], Sequence[str]. Got {type(value)}. If the parameter is '
+            'meant to be a string, '
+            'try wrapping it in launch_ros.parameter_descriptions.ParameterValue(value, '
+            'value_type=str)'
         )
     return value
 
@@ -86,7 +90,8 @@ def _uniform(name: str, items: list[Any]) -> list[Any]:
     types = {type(item) for item in items}
     if len(types) != 1 or not types <= set(SCALARS):
         raise TypeError(
-            'Expected a non-empty sequence, with items of uniform type. Allowed sequence item types are '
+            'Expected a non-empty sequence, with items of uniform type. Allowed '
+            'sequence item types are '
             f'bool, int, float, str. Got inconsistent input for "{name}"'
         )
     return items

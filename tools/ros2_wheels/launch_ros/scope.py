@@ -1,6 +1,7 @@
 """What holds for every node of a group: namespace, parameters and remappings.
 
-They are kept as JSON in the launch configurations, so that a group saves and restores them with the rest.
+They are kept as JSON in the launch configurations, so that a group saves and restores them with
+the rest.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ REMAPPINGS = 'ros_global_remappings'
 
 
 def joined_namespace(context: LaunchContext, namespace: str | None) -> str | None:
-    """Return an absolute namespace: a relative one is appended to the group's, None stands for no change."""
+    """Return an absolute namespace; a relative one is appended to the group's."""
     base = context.launch_configurations.get(NAMESPACE)
     if namespace is None:
         return base

@@ -22,7 +22,11 @@ T = TypeVar('T')
 @contextmanager
 def hidden_node(options: argparse.Namespace | None = None) -> Iterator[Node]:
     """Provide a node that lists do not show."""
-    arguments = ['--ros-args', '-p', 'use_sim_time:=true'] if getattr(options, 'use_sim_time', False) else None
+    arguments = (
+        ['--ros-args', '-p', 'use_sim_time:=true']
+        if getattr(options, 'use_sim_time', False)
+        else None
+    )
     with rclpy.init(args=arguments):
         node = rclpy.create_node(
             f'_ros2cli_{os.getpid()}', start_parameter_services=False, enable_rosout=False
@@ -38,7 +42,9 @@ def add_spin_time(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--spin-time', type=float, default=None, metavar='S', help='time to discover the graph [s]'
     )
-    parser.add_argument('--no-daemon', action='store_true', help='has no effect, there is no daemon')
+    parser.add_argument(
+        '--no-daemon', action='store_true', help='has no effect, there is no daemon'
+    )
 
 
 def discover(node: Node, spin_time: float | None = None) -> None:
@@ -88,7 +94,8 @@ def is_hidden(name: str) -> bool:
 def node_names(node: Node, include_hidden: bool = False) -> list[str]:
     """Return the full names of the nodes in the graph."""
     names = [
-        f'{namespace.rstrip("/")}/{name}' for name, namespace in node.get_node_names_and_namespaces()
+        f'{namespace.rstrip("/")}/{name}'
+        for name, namespace in node.get_node_names_and_namespaces()
     ]
     return sorted(name for name in names if include_hidden or not is_hidden(name))
 

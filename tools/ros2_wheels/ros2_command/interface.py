@@ -16,8 +16,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Describe the command line."""
     verbs = parser.add_subparsers(metavar='VERB', required=True)
     verb = verbs.add_parser('show', help='print the definition of an interface')
-    verb.add_argument('type', help="such as 'std_msgs/msg/String', or - to read it from standard input")
-    verb.add_argument('--all-comments', action='store_true', help='with comments, also of nested types')
+    verb.add_argument(
+        'type', help="such as 'std_msgs/msg/String', or - to read it from standard input"
+    )
+    verb.add_argument(
+        '--all-comments', action='store_true', help='with comments, also of nested types'
+    )
     verb.add_argument('--no-comments', action='store_true', help='without comments')
     verb.set_defaults(function=show)
     verb = verbs.add_parser('list', help='list all interfaces')
@@ -56,7 +60,9 @@ def _interfaces(package: str) -> set[str]:
     except LookupError as error:
         raise CommandError(f"Unknown package '{package}'") from error
     return {
-        line.rsplit('.', 1)[0] for line in content.splitlines() if line.endswith(('.msg', '.srv', '.action'))
+        line.rsplit('.', 1)[0]
+        for line in content.splitlines()
+        if line.endswith(('.msg', '.srv', '.action'))
     }
 
 
@@ -83,5 +89,7 @@ def _lines(name: str, depth: int, options: argparse.Namespace) -> list[str]:
             if nested[0].isupper():
                 nested = f'{package}/{nested}'
             if '/' in nested and not nested.startswith(('string<', 'wstring<')):
-                shown += _lines(nested.replace('/msg/', '/').replace('/', '/msg/'), depth + 1, options)
+                shown += _lines(
+                    nested.replace('/msg/', '/').replace('/', '/msg/'), depth + 1, options
+                )
     return shown

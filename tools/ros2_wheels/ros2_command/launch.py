@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 import sys
 
-from launch import LaunchDescription, LaunchService
+from launch import LaunchDescription, LaunchDescriptionEntity, LaunchService
 from launch.actions import IncludeLaunchDescription
 from launch.launch_description_sources import (
     AnyLaunchDescriptionSource,
@@ -22,15 +22,22 @@ from .packages import launch_file
 def configure(parser: argparse.ArgumentParser) -> None:
     """Describe the command line."""
     parser.add_argument(
-        '-n', '--noninteractive', default=not sys.stdin.isatty(), action='store_true',
+        '-n',
+        '--noninteractive',
+        default=not sys.stdin.isatty(),
+        action='store_true',
         help='pass Ctrl-C on to the processes, which no terminal does',
     )
     parser.add_argument('-d', '--debug', action='store_true', help='show tracebacks')
     modes = parser.add_mutually_exclusive_group()
     modes.add_argument('-p', '--print', action='store_true', help='print what the file describes')
-    modes.add_argument('-s', '--show-args', '--show-arguments', action='store_true', help='list the arguments')
+    modes.add_argument(
+        '-s', '--show-args', '--show-arguments', action='store_true', help='list the arguments'
+    )
     parser.add_argument(
-        '-a', '--show-all-subprocesses-output', action='store_true',
+        '-a',
+        '--show-all-subprocesses-output',
+        action='store_true',
         help='show all output on the screen and write it to the log',
     )
     parser.add_argument('package_name', help='package, or path of a launch file')
@@ -41,7 +48,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run the launch file and return the exit status."""
-    path, arguments = find(options.package_name, options.launch_file_name, options.launch_arguments)
+    path, arguments = find(
+        options.package_name, options.launch_file_name, options.launch_arguments
+    )
     source = AnyLaunchDescriptionSource(str(path))
     if options.show_all_subprocesses_output:
         os.environ['OVERRIDE_LAUNCH_PROCESS_OUTPUT'] = 'both'
@@ -72,7 +81,9 @@ def find(first: str, second: str | None, rest: list[str]) -> tuple[Path, list[st
     if second is None:
         if os.sep in first or first.endswith('.py'):
             raise CommandError(f"no launch file at '{first}'")
-        raise CommandError(f"'{first}' is no launch file: name a file, or a package and a file in it")
+        raise CommandError(
+            f"'{first}' is no launch file: name a file, or a package and a file in it"
+        )
     return launch_file(first, second), rest
 
 
@@ -111,10 +122,14 @@ def show_arguments(source: LaunchDescriptionSource) -> int:
 
 def print_description(source: LaunchDescriptionSource) -> int:
     """Print the entities as a tree."""
-    def show(entities: list[object], depth: int) -> None:
+
+    def show(entities: list[LaunchDescriptionEntity], depth: int) -> None:
         for entity in entities:
             print(f'{"    " * depth}{type(entity).__name__}({getattr(entity, "name", "")})')
-            show([*entity.describe_sub_entities(), *entity.describe_conditional_sub_entities()], depth + 1)  # type: ignore[attr-defined]
+            show(
+                [*entity.describe_sub_entities(), *entity.describe_conditional_sub_entities()],
+                depth + 1,
+            )
 
     show([_load(source)], 0)
     return 0

@@ -74,7 +74,7 @@ def set_state(options: argparse.Namespace) -> int:
         chosen = [item for item in possible if options.transition in (item.label, str(item.id))]
         if not chosen:
             raise CommandError(
-                f"Unknown transition requested, available ones are: "
+                f'Unknown transition requested, available ones are: '
                 f'{", ".join(f"{item.label} [{item.id}]" for item in possible)}'
             )
         request = ChangeState.Request(transition=chosen[0])

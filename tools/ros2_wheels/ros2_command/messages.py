@@ -47,15 +47,20 @@ def to_dict(
 
 
 def to_yaml(value: Any) -> str:
-    """Return the text of what :func:`to_dict` or :func:`plain` gives, without a final line break."""
+    """Return what :func:`to_dict` or :func:`field` gives as text, without a final line break."""
     text: str = yaml.dump(
-        value, Dumper=_Dumper, sort_keys=False, width=2**31, allow_unicode=True, default_flow_style=False
+        value,
+        Dumper=_Dumper,
+        sort_keys=False,
+        width=2**31,
+        allow_unicode=True,
+        default_flow_style=False,
     )
     return text.rstrip('\n').removesuffix('\n...')
 
 
 def field(message: Message, path: str, **shortening: Any) -> Any:
-    """Return one field by its path, such as ``header.stamp`` or ``poses[0].x``, in the form of :func:`to_dict`.
+    """Return one field, such as ``header.stamp`` or ``poses[0].x``, like :func:`to_dict`.
 
     Raises:
         CommandError: There is no such field.
@@ -75,7 +80,7 @@ def field(message: Message, path: str, **shortening: Any) -> Any:
 
 
 def fill(message: Message, values: Mapping[str, Any]) -> None:
-    """Set fields of a message from what YAML gives; numbers are converted to the type of their field.
+    """Set fields of a message from YAML values; numbers become the type of their field.
 
     Raises:
         CommandError: A field does not exist, or does not take its value.
@@ -83,7 +88,9 @@ def fill(message: Message, values: Mapping[str, Any]) -> None:
     types = message.get_fields_and_field_types()
     for name, value in values.items():
         if name not in types:
-            raise CommandError(f"{type(message).__name__} has no field '{name}'; it has {sorted(types)}")
+            raise CommandError(
+                f"{type(message).__name__} has no field '{name}'; it has {sorted(types)}"
+            )
         present = getattr(message, name)
         try:
             setattr(message, name, _convert(present, types[name], value))
@@ -120,7 +127,11 @@ def _plain(value: Any, kind: str, truncate: int | None, no_arr: bool, no_str: bo
     if hasattr(value, 'get_fields_and_field_types'):
         return to_dict(value, truncate=truncate, no_arr=no_arr, no_str=no_str)
     if isinstance(value, bytes):
-        return value.decode('latin-1') if len(value) == 1 else _plain(list(value), kind, truncate, no_arr, no_str)
+        return (
+            value.decode('latin-1')
+            if len(value) == 1
+            else _plain(list(value), kind, truncate, no_arr, no_str)
+        )
     if isinstance(value, str):
         if no_str:
             return f'<string length: <{len(value)}>>'
@@ -137,9 +148,11 @@ def _sequence(value: Any, kind: str, truncate: int | None, no_arr: bool, no_str:
             return f'<sequence type: {item}, length: {len(value)}>'
         return f'<array type: {kind}>'
     kept = value if truncate is None else value[:truncate]
-    listed = kept.tolist() if isinstance(kept, array.array | np.ndarray) else [
-        _plain(item, '', truncate, no_arr, no_str) for item in kept
-    ]
+    listed = (
+        kept.tolist()
+        if isinstance(kept, array.array | np.ndarray)
+        else [_plain(item, '', truncate, no_arr, no_str) for item in kept]
+    )
     return listed if len(kept) == len(value) else [*listed, '...']
 
 

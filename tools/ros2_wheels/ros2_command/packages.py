@@ -44,9 +44,7 @@ def launch_file(package: str, name: str) -> Path:
         CommandError: The package has none of that name, or several.
     """
     directory = share(package)
-    found = [
-        Path(folder) / name for folder, _, files in os.walk(directory) if name in files
-    ]
+    found = [Path(folder) / name for folder, _, files in os.walk(directory) if name in files]
     if not found:
         raise CommandError(
             f"file '{name}' was not found in the share directory of package '{package}' "
@@ -54,7 +52,8 @@ def launch_file(package: str, name: str) -> Path:
         )
     if len(found) > 1:
         raise CommandError(
-            f"file '{name}' was found more than once in the share directory of package '{package}': "
+            f"file '{name}' was found more than once in the share directory of package "
+            f"'{package}': "
             f'{[str(path) for path in found]}'
         )
     return found[0]

@@ -38,7 +38,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         ('get', get, ['node_name', 'parameter_name'], 'print a value'),
         ('set', set_parameter, ['node_name', 'parameter_name', 'value'], 'set a value, as YAML'),
         ('dump', dump, ['node_name'], 'print all values as a parameter file'),
-        ('describe', describe, ['node_name', 'parameter_names+'], 'print type, description and limits'),
+        (
+            'describe',
+            describe,
+            ['node_name', 'parameter_names+'],
+            'print type, description and limits',
+        ),
         ('load', load, ['node_name', 'parameter_file'], 'set all values of a parameter file'),
     ):
         verb = verbs.add_parser(name, help=summary)
@@ -108,7 +113,9 @@ def dump(options: argparse.Namespace) -> None:
         for part in path:
             branch = branch.setdefault(part, {})
         content = parameter_value_to_python(value)
-        branch[last] = content if isinstance(content, bool | int | float | str) else list(content or [])
+        branch[last] = (
+            content if isinstance(content, bool | int | float | str) else list(content or [])
+        )
     print(yaml.safe_dump({name: {'ros__parameters': tree}}, default_flow_style=False), end='')
 
 

@@ -6,8 +6,14 @@ from collections.abc import Sequence
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.topic_endpoint_info import TopicEndpointInfo
 
-RELIABILITY = {'reliable': ReliabilityPolicy.RELIABLE, 'best_effort': ReliabilityPolicy.BEST_EFFORT}
-DURABILITY = {'volatile': DurabilityPolicy.VOLATILE, 'transient_local': DurabilityPolicy.TRANSIENT_LOCAL}
+RELIABILITY = {
+    'reliable': ReliabilityPolicy.RELIABLE,
+    'best_effort': ReliabilityPolicy.BEST_EFFORT,
+}
+DURABILITY = {
+    'volatile': DurabilityPolicy.VOLATILE,
+    'transient_local': DurabilityPolicy.TRANSIENT_LOCAL,
+}
 HISTORY = {'keep_last': HistoryPolicy.KEEP_LAST, 'keep_all': HistoryPolicy.KEEP_ALL}
 PROFILES = {
     'default': ('reliable', 'volatile', 10),
@@ -34,7 +40,7 @@ def for_publisher(options: argparse.Namespace) -> QoSProfile:
 def for_subscription(
     options: argparse.Namespace, publishers: Sequence[TopicEndpointInfo], depth: int = 10
 ) -> QoSProfile:
-    """Return a profile that is compatible with all publishers, as far as the user leaves it open."""
+    """Return a profile that suits all publishers, as far as the user leaves it open."""
     reliable = bool(publishers) and all(
         info.qos_profile.reliability == ReliabilityPolicy.RELIABLE for info in publishers
     )
@@ -49,7 +55,9 @@ def for_subscription(
     )
 
 
-def _with_options(options: argparse.Namespace, reliability: str, durability: str, depth: int) -> QoSProfile:
+def _with_options(
+    options: argparse.Namespace, reliability: str, durability: str, depth: int
+) -> QoSProfile:
     if options.qos_profile:
         reliability, durability, depth = PROFILES[options.qos_profile]
     return QoSProfile(

@@ -22,7 +22,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run it and return its exit status, 256 - n for the signal n."""
-    found = [path for path in executables(options.package_name) if path.name == options.executable_name]
+    found = [
+        path for path in executables(options.package_name) if path.name == options.executable_name
+    ]
     if not found:
         raise CommandError('No executable found')
     if len(found) > 1:

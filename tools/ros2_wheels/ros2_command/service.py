@@ -14,7 +14,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     verbs = parser.add_subparsers(metavar='VERB', required=True)
     verb = verbs.add_parser('list', help='list services')
     verb.add_argument('-t', '--show-types', action='store_true')
-    verb.add_argument('-c', '--count-services', action='store_true', help='print their number only')
+    verb.add_argument(
+        '-c', '--count-services', action='store_true', help='print their number only'
+    )
     verb.add_argument('--include-hidden-services', action='store_true')
     add_spin_time(verb)
     verb.set_defaults(function=list_services)

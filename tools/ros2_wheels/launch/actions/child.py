@@ -8,10 +8,13 @@ import contextlib
 import os
 import signal
 import tty
+from typing import Any
 
 import psutil
 
-LAST_WORDS = 1.0  # [s], how long output is awaited from whoever still holds the pipes of a dead process
+LAST_WORDS = (
+    1.0  # [s], how long output is awaited from whoever still holds the pipes of a dead process
+)
 
 
 class Child:
@@ -54,7 +57,11 @@ class Child:
         if emulate_tty:
             for stream in pipes:
                 masters[stream], pipes[stream] = _open_terminal()
-        options = {'stdin': asyncio.subprocess.PIPE, 'stdout': pipes[1], 'stderr': pipes[2]}
+        options: dict[str, Any] = {
+            'stdin': asyncio.subprocess.PIPE,
+            'stdout': pipes[1],
+            'stderr': pipes[2],
+        }
         try:
             if shell:
                 self._process = await asyncio.create_subprocess_shell(

@@ -14,7 +14,11 @@ class SetLaunchConfiguration(Action):
     """Sets a launch argument."""
 
     def __init__(
-        self, name: SomeSubstitutionsType, value: SomeSubstitutionsType, *, condition: Condition | None = None
+        self,
+        name: SomeSubstitutionsType,
+        value: SomeSubstitutionsType,
+        *,
+        condition: Condition | None = None,
     ) -> None:
         """Take name and value."""
         super().__init__(condition=condition)
@@ -30,7 +34,11 @@ class SetEnvironmentVariable(Action):
     """Sets an environment variable for everything that is started later."""
 
     def __init__(
-        self, name: SomeSubstitutionsType, value: SomeSubstitutionsType, *, condition: Condition | None = None
+        self,
+        name: SomeSubstitutionsType,
+        value: SomeSubstitutionsType,
+        *,
+        condition: Condition | None = None,
     ) -> None:
         """Take name and value."""
         super().__init__(condition=condition)

@@ -60,7 +60,8 @@ class DeclareLaunchArgument(Action):
         if self.name not in values:
             if self.default_value is None:
                 raise RuntimeError(
-                    f'Required launch argument "{self.name}" (description: \'{self.description}\') '
+                    f'Required launch argument "{self.name}" (description: '
+                    f"'{self.description}') "
                     'was not provided'
                 )
             values[self.name] = perform(context, self.default_value)

@@ -35,10 +35,20 @@ class Escalation:
         loop = asyncio.get_running_loop()
         self._timers = [
             loop.call_later(
-                self._until_sigterm, self._escalate, child, self._sigterm_timeout, 'SIGINT', 'SIGTERM'
+                self._until_sigterm,
+                self._escalate,
+                child,
+                self._sigterm_timeout,
+                'SIGINT',
+                'SIGTERM',
             ),
             loop.call_later(
-                self._until_sigkill, self._escalate, child, str(self._until_sigkill), 'SIGTERM', 'SIGKILL'
+                self._until_sigkill,
+                self._escalate,
+                child,
+                str(self._until_sigkill),
+                'SIGTERM',
+                'SIGKILL',
             ),
         ]
 
@@ -50,7 +60,8 @@ class Escalation:
 
     def _escalate(self, child: Child, seconds: str, ignored: str, stronger: str) -> None:
         self._logger.error(
-            f"process[{self._label}] failed to terminate '{seconds}' seconds after receiving '{ignored}', "
+            f"process[{self._label}] failed to terminate '{seconds}' seconds after "
+            f"receiving '{ignored}', "
             f"escalating to '{stronger}'"
         )
         if stronger == 'SIGKILL':

@@ -32,7 +32,10 @@ class Shutdown(Action):
     """Ends everything; as ``on_exit`` of a process it says that the process is required."""
 
     def __init__(
-        self, *, reason: SomeSubstitutionsType = 'reason not given', condition: Condition | None = None
+        self,
+        *,
+        reason: SomeSubstitutionsType = 'reason not given',
+        condition: Condition | None = None,
     ) -> None:
         """Take the reason."""
         super().__init__(condition=condition)
@@ -84,4 +87,10 @@ class UnregisterEventHandler(Action):
         context.unregister_event_handler(self.event_handler)
 
 
-__all__ = ['EmitEvent', 'RegisterEventHandler', 'Shutdown', 'SignalProcess', 'UnregisterEventHandler']
+__all__ = [
+    'EmitEvent',
+    'RegisterEventHandler',
+    'Shutdown',
+    'SignalProcess',
+    'UnregisterEventHandler',
+]

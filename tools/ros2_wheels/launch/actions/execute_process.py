@@ -16,7 +16,13 @@ from ..event import Event
 from ..event_handlers.on_action import OnProcessExit
 from ..event_handlers.on_shutdown import OnShutdown
 from ..events import ExecutionComplete, Shutdown
-from ..events.process import ProcessExited, ProcessStarted, ProcessStderr, ProcessStdout, SignalProcess
+from ..events.process import (
+    ProcessExited,
+    ProcessStarted,
+    ProcessStderr,
+    ProcessStdout,
+    SignalProcess,
+)
 from ..launch_context import LaunchContext
 from ..logging import get_logger
 from ..substitution import normalize, perform, SomeSubstitutionsType
@@ -29,7 +35,9 @@ from .signal_handler import OnSignalProcess
 OnExit = (
     LaunchDescriptionEntity
     | Iterable[LaunchDescriptionEntity]
-    | Callable[[Any, LaunchContext], LaunchDescriptionEntity | Iterable[LaunchDescriptionEntity] | None]
+    | Callable[
+        [Any, LaunchContext], LaunchDescriptionEntity | Iterable[LaunchDescriptionEntity] | None
+    ]
 )
 
 
@@ -138,7 +146,7 @@ class ExecuteProcess(Action):
         return Path(program).name
 
     def execute(self, context: LaunchContext) -> None:
-        """Decide now what to run, and start it when the rest of the launch file has been executed."""
+        """Decide now what to run; start it when the rest of the launch file is executed."""
         if context.is_shutdown:
             return
         prefix = perform(context, self._prefix)
@@ -150,19 +158,25 @@ class ExecuteProcess(Action):
         self._places = targets(
             self._output if isinstance(self._output, Mapping) else perform(context, self._output)
         )
-        self._escalation = Escalation(self.name, *(perform(context, text) for text in self._timeouts))
+        self._escalation = Escalation(
+            self.name, *(perform(context, text) for text in self._timeouts)
+        )
         repeat = perform(context, self._respawn).strip().lower() in ('true', '1')
         context.register_event_handler(OnShutdown(on_shutdown=self._on_shutdown))
         context.register_event_handler(OnSignalProcess(self, self._on_signal))
         if self._on_exit is not None:
-            context.register_event_handler(OnProcessExit(target_action=self, on_exit=self._on_exit))
+            context.register_event_handler(
+                OnProcessExit(target_action=self, on_exit=self._on_exit)
+            )
         context.create_task(self._run(context, self._respawn_max_retries if repeat else 0))
 
     def _environment(self, context: LaunchContext) -> dict[str, str]:
         base = dict(os.environ)
         if self._env is not None:
             base = {perform(context, name): perform(context, value) for name, value in self._env}
-        return base | {perform(context, name): perform(context, value) for name, value in self._additional_env}
+        return base | {
+            perform(context, name): perform(context, value) for name, value in self._additional_env
+        }
 
     async def _run(self, context: LaunchContext, retries: int) -> None:
         while not context.is_shutdown:
@@ -175,7 +189,10 @@ class ExecuteProcess(Action):
         context.emit_event_sync(ExecutionComplete(action=self))
 
     async def _run_once(self, context: LaunchContext) -> None:
-        writers = {stream: LineWriter(self.name, stream, places) for stream, places in self._places.items()}
+        writers = {
+            stream: LineWriter(self.name, stream, places)
+            for stream, places in self._places.items()
+        }
         watched = {1: ProcessStdout, 2: ProcessStderr}
 
         def on_output(stream: int, data: bytes) -> None:
@@ -204,7 +221,8 @@ class ExecuteProcess(Action):
             self._logger.info(f'process has finished cleanly [pid {child.pid}]')
         else:
             self._logger.error(
-                f"process has died [pid {child.pid}, exit code {code}, cmd '{' '.join(self.command)}']."
+                f'process has died [pid {child.pid}, exit code {code}, cmd '
+                f"'{' '.join(self.command)}']."
             )
         context.emit_event_sync(ProcessExited(action=self, returncode=code))
 

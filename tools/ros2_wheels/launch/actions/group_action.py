@@ -45,7 +45,8 @@ class GroupAction(Action):
     def execute(self, context: LaunchContext) -> list[LaunchDescriptionEntity]:
         """Execute what is inside."""
         values = {
-            perform(context, name): perform(context, value) for name, value in self._configurations.items()
+            perform(context, name): perform(context, value)
+            for name, value in self._configurations.items()
         }
         if not self._scoped:
             context.launch_configurations.update(values)

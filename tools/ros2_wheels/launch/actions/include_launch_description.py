@@ -22,9 +22,12 @@ class IncludeLaunchDescription(Action):
 
     def __init__(
         self,
-        launch_description_source: LaunchDescriptionSource | LaunchDescription | SomeSubstitutionsType,
+        launch_description_source: LaunchDescriptionSource
+        | LaunchDescription
+        | SomeSubstitutionsType,
         *,
-        launch_arguments: Iterable[tuple[SomeSubstitutionsType, SomeSubstitutionsType]] | None = None,
+        launch_arguments: Iterable[tuple[SomeSubstitutionsType, SomeSubstitutionsType]]
+        | None = None,
         condition: Condition | None = None,
     ) -> None:
         """Take the file, or a description, and pairs of argument and value."""
@@ -37,7 +40,9 @@ class IncludeLaunchDescription(Action):
             self._source = launch_description_source
         else:
             self._source = LaunchDescriptionSource(launch_description_source)
-        self._arguments = [(normalize(name), normalize(value)) for name, value in launch_arguments or ()]
+        self._arguments = [
+            (normalize(name), normalize(value)) for name, value in launch_arguments or ()
+        ]
 
     def argument_names(self) -> frozenset[str]:
         """Return the names of the arguments that it provides, where they are plain text."""
@@ -68,7 +73,9 @@ class IncludeLaunchDescription(Action):
                 dict(zip(LOCALS, (self._source.location, str(path.parent)), strict=True))
             )
         assert description is not None
-        arguments = {perform(context, name): perform(context, value) for name, value in self._arguments}
+        arguments = {
+            perform(context, name): perform(context, value) for name, value in self._arguments
+        }
         for argument in description.required_arguments():
             if argument.name not in arguments:
                 raise RuntimeError(

@@ -31,7 +31,13 @@ def targets(output: str | Mapping[str, str]) -> dict[int, set[str]]:
         return {1: set(ROUTES[output][0]), 2: set(ROUTES[output][1])}
     found: dict[int, set[str]] = {1: set(), 2: set()}
     for name, place in output.items():
-        if name not in ('stdout', 'stderr', 'both') or place not in ('screen', 'log', 'own_log', 'full', 'both'):
+        if name not in ('stdout', 'stderr', 'both') or place not in (
+            'screen',
+            'log',
+            'own_log',
+            'full',
+            'both',
+        ):
             raise ValueError(f"output {{'{name}': '{place}'}} is not valid")
         streams = (1, 2) if name == 'both' else (1,) if name == 'stdout' else (2,)
         for stream in streams:

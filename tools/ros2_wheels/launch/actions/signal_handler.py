@@ -21,7 +21,9 @@ class OnSignalProcess(EventHandler):
         """Take the process and the function that delivers."""
         self._deliver = deliver
         super().__init__(
-            matcher=lambda event: isinstance(event, SignalProcess) and event.process_matcher(process)
+            matcher=lambda event: (
+                isinstance(event, SignalProcess) and event.process_matcher(process)
+            )
         )
 
     def handle(self, event: Event, context: LaunchContext) -> list[LaunchDescriptionEntity]:

@@ -32,7 +32,9 @@ class TimerAction(Action):
         """
         super().__init__(condition=condition)
         if isinstance(period, int):
-            raise TypeError(f'period of TimerAction must be a float or a substitution, got the int {period}')
+            raise TypeError(
+                f'period of TimerAction must be a float or a substitution, got the int {period}'
+            )
         self._period = normalize(str(period) if isinstance(period, float) else period)
         self.actions = list(actions)
         self._cancel_on_shutdown = cancel_on_shutdown
@@ -62,7 +64,9 @@ class TimerAction(Action):
         context.register_event_handler(self._reaction)
         if self._cancel_on_shutdown:
             context.register_event_handler(OnShutdown(on_shutdown=self._on_shutdown))
-        context.create_task(self._wait(context, float(perform(context, self._period)), self._cancelled))
+        context.create_task(
+            self._wait(context, float(perform(context, self._period)), self._cancelled)
+        )
 
     def _on_shutdown(self, event: Event, context: LaunchContext) -> None:
         self.cancel()

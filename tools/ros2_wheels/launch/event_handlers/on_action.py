@@ -10,17 +10,26 @@ from ..events.process import ProcessExited, ProcessIO, ProcessStarted
 from ..launch_context import LaunchContext
 
 Target = Action | Callable[[Any], bool] | None
-Reaction = Callable[[Any, LaunchContext], LaunchDescriptionEntity | Iterable[LaunchDescriptionEntity] | None]
+Reaction = Callable[
+    [Any, LaunchContext], LaunchDescriptionEntity | Iterable[LaunchDescriptionEntity] | None
+]
 Reactions = LaunchDescriptionEntity | Iterable[LaunchDescriptionEntity] | Reaction | None
 
 
 class _OnActionEvent(EventHandler):
     def __init__(
-        self, event_type: type[Event], target_action: Target, reaction: Reactions, handle_once: bool = False
+        self,
+        event_type: type[Event],
+        target_action: Target,
+        reaction: Reactions,
+        handle_once: bool = False,
     ) -> None:
-        if not (target_action is None or isinstance(target_action, Action) or callable(target_action)):
+        if not (
+            target_action is None or isinstance(target_action, Action) or callable(target_action)
+        ):
             raise TypeError(
-                f"{type(self).__name__}: 'target_action' must be an action or a function, got {target_action!r}"
+                f"{type(self).__name__}: 'target_action' must be an action or a function, "
+                f'got {target_action!r}'
             )
         self._react = reaction if callable(reaction) else None
 
@@ -33,7 +42,9 @@ class _OnActionEvent(EventHandler):
             return not isinstance(target_action, Action) and target_action(action)
 
         super().__init__(
-            matcher=is_meant, entities=None if callable(reaction) else reaction, handle_once=handle_once
+            matcher=is_meant,
+            entities=None if callable(reaction) else reaction,
+            handle_once=handle_once,
         )
 
     def handle(self, event: Event, context: LaunchContext) -> list[LaunchDescriptionEntity]:
@@ -82,7 +93,7 @@ class OnProcessIO(EventHandler):
         on_stdout: Callable[[ProcessIO], Any] | None = None,
         on_stderr: Callable[[ProcessIO], Any] | None = None,
     ) -> None:
-        """Take the process, or a function that chooses, or None for any; and functions of the event."""
+        """Take the process, a function that chooses, or None for any; and what to call."""
         self._reactions = {1: on_stdout, 2: on_stderr}
 
         def is_meant(event: Event) -> bool:

@@ -7,14 +7,18 @@ from ..event import as_entities, Event, EventHandler
 from ..events import Shutdown
 from ..launch_context import LaunchContext
 
-Reaction = Callable[[Event, LaunchContext], LaunchDescriptionEntity | Iterable[LaunchDescriptionEntity] | None]
+Reaction = Callable[
+    [Event, LaunchContext], LaunchDescriptionEntity | Iterable[LaunchDescriptionEntity] | None
+]
 
 
 class OnShutdown(EventHandler):
     """Executes entities at shutdown."""
 
     def __init__(
-        self, *, on_shutdown: LaunchDescriptionEntity | Iterable[LaunchDescriptionEntity] | Reaction
+        self,
+        *,
+        on_shutdown: LaunchDescriptionEntity | Iterable[LaunchDescriptionEntity] | Reaction,
     ) -> None:
         """Take the entities, or a function of event and context that returns them."""
         self._react = on_shutdown if callable(on_shutdown) else None

@@ -1,7 +1,7 @@
 """The events of a launch."""
 
-from . import process
 from ..event import Event
+from . import process
 from .process import matches_action
 
 

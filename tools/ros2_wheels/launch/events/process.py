@@ -80,7 +80,10 @@ class SignalProcess(Event):
     name = 'launch.events.process.SignalProcess'
 
     def __init__(
-        self, *, signal_number: signal.Signals | int, process_matcher: Callable[[ExecuteProcess], bool]
+        self,
+        *,
+        signal_number: signal.Signals | int,
+        process_matcher: Callable[[ExecuteProcess], bool],
     ) -> None:
         """Take the signal and which processes get it."""
         self.signal = signal.Signals(signal_number)

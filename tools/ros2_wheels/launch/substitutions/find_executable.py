@@ -36,7 +36,9 @@ class FindExecutable(Substitution):
 class Command(Substitution):
     """What a command writes to standard output."""
 
-    def __init__(self, command: SomeSubstitutionsType, *, on_stderr: SomeSubstitutionsType = 'fail') -> None:
+    def __init__(
+        self, command: SomeSubstitutionsType, *, on_stderr: SomeSubstitutionsType = 'fail'
+    ) -> None:
         """Take the command line and what to do when it writes to standard error: fail, ignore."""
         self._command = normalize(command)
         self._on_stderr = normalize(on_stderr)
@@ -55,7 +57,9 @@ class Command(Substitution):
         if answer.returncode:
             raise SubstitutionFailure(f"command '{line}' failed:\n{answer.stderr}")
         if answer.stderr and perform(context, self._on_stderr) == 'fail':
-            raise SubstitutionFailure(f"command '{line}' wrote to standard error:\n{answer.stderr}")
+            raise SubstitutionFailure(
+                f"command '{line}' wrote to standard error:\n{answer.stderr}"
+            )
         return answer.stdout
 
     def describe(self) -> str:

@@ -58,7 +58,7 @@ class AnySubstitution(Substitution):
 
     def perform(self, context: LaunchContext) -> str:
         """Return 'true' or 'false'."""
-        return _text(any([_truth(perform(context, value)) for value in self._values]))
+        return _text(any(_truth(perform(context, value)) for value in self._values))
 
     def describe(self) -> str:
         """Return the name with the values."""
@@ -70,7 +70,7 @@ class AllSubstitution(AnySubstitution):
 
     def perform(self, context: LaunchContext) -> str:
         """Return 'true' or 'false'."""
-        return _text(all([_truth(perform(context, value)) for value in self._values]))
+        return _text(all(_truth(perform(context, value)) for value in self._values))
 
 
 class AndSubstitution(AllSubstitution):
@@ -118,11 +118,15 @@ class EqualsSubstitution(Substitution):
     """Whether two values are equal: as booleans, as numbers, or else as texts."""
 
     def __init__(
-        self, left: SomeSubstitutionsType | float | None, right: SomeSubstitutionsType | float | None
+        self,
+        left: SomeSubstitutionsType | float | None,
+        right: SomeSubstitutionsType | float | None,
     ) -> None:
         """Take the two values."""
         self._sides = [
-            normalize('' if side is None else str(side) if isinstance(side, bool | int | float) else side)
+            normalize(
+                '' if side is None else str(side) if isinstance(side, bool | int | float) else side
+            )
             for side in (left, right)
         ]
 

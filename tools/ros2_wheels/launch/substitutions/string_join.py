@@ -18,7 +18,9 @@ class StringJoinSubstitution(Substitution):
 
     def perform(self, context: LaunchContext) -> str:
         """Return the joined text."""
-        return perform(context, self._delimiter).join(perform(context, text) for text in self._texts)
+        return perform(context, self._delimiter).join(
+            perform(context, text) for text in self._texts
+        )
 
     def describe(self) -> str:
         """Return ``StringJoin(...)``."""

@@ -2,8 +2,8 @@
 
 from .node import Node
 from .scope import (
-    PushRosNamespace,
     PushROSNamespace,
+    PushRosNamespace,
     SetParameter,
     SetParametersFromFile,
     SetRemap,

@@ -53,7 +53,9 @@ class Node(ExecuteProcess):
         if 'cmd' in kwargs:
             raise TypeError("Node() got an unexpected keyword argument 'cmd'")
         if isinstance(parameters, str | Mapping):
-            raise TypeError(f"'parameters' of Node must be a list of files and mappings, got {parameters!r}")
+            raise TypeError(
+                f"'parameters' of Node must be a list of files and mappings, got {parameters!r}"
+            )
         program: SomeSubstitutionsType = executable
         if package is not None:
             program = ExecutableInPackage(executable, package)
@@ -67,7 +69,7 @@ class Node(ExecuteProcess):
 
     @property
     def node_name(self) -> str:
-        """Fully qualified name once the node is to run; '<node_name_unspecified>' where no name was given."""
+        """Fully qualified name once the node is to run, '<node_name_unspecified>' without one."""
         return self._full_name
 
     def expand(self, context: LaunchContext) -> list[str]:
@@ -90,7 +92,11 @@ class Node(ExecuteProcess):
             command += ['-r', f'__ns:={namespace}']
         for pair in scope.items(context, scope.PARAMETERS):
             command += pair
-        target = f'{namespace.rstrip("/")}/{name}' if name is not None and namespace is not None else '/**'
+        target = (
+            f'{namespace.rstrip("/")}/{name}'
+            if name is not None and namespace is not None
+            else '/**'
+        )
         for item in self._parameters:
             command += _parameter_arguments(context, item, target)
         for rule in scope.items(context, scope.REMAPPINGS):
@@ -107,7 +113,8 @@ class Node(ExecuteProcess):
         context.node_names[self._full_name] = count
         if count > 1:
             get_logger('launch_ros.actions.node').warning(
-                f'there are now at least {count} nodes with the name {self._full_name} created within this '
+                f'there are now at least {count} nodes with the name {self._full_name} '
+                'created within this '
                 'launch context'
             )
 

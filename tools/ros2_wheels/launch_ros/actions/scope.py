@@ -16,7 +16,9 @@ from ..parameter_descriptions import Parameter
 class PushRosNamespace(Action):
     """Puts the nodes that follow into a namespace."""
 
-    def __init__(self, namespace: SomeSubstitutionsType, *, condition: Condition | None = None) -> None:
+    def __init__(
+        self, namespace: SomeSubstitutionsType, *, condition: Condition | None = None
+    ) -> None:
         """Take the namespace, relative to the present one or absolute."""
         super().__init__(condition=condition)
         self.namespace = normalize(namespace)
@@ -50,7 +52,9 @@ class SetParameter(Action):
 class SetParametersFromFile(Action):
     """Gives a parameter file to all nodes that follow."""
 
-    def __init__(self, filename: SomeSubstitutionsType, *, condition: Condition | None = None) -> None:
+    def __init__(
+        self, filename: SomeSubstitutionsType, *, condition: Condition | None = None
+    ) -> None:
         """Take the path."""
         super().__init__(condition=condition)
         self._file = normalize(filename)
@@ -64,7 +68,11 @@ class SetRemap(Action):
     """Remaps a name of all nodes that follow."""
 
     def __init__(
-        self, src: SomeSubstitutionsType, dst: SomeSubstitutionsType, *, condition: Condition | None = None
+        self,
+        src: SomeSubstitutionsType,
+        dst: SomeSubstitutionsType,
+        *,
+        condition: Condition | None = None,
     ) -> None:
         """Take the two names."""
         super().__init__(condition=condition)

@@ -71,7 +71,9 @@ class ExecutableInPackage(Substitution):
         executable, package = perform(context, self.executable), perform(context, self.package)
         directory = Path(get_package_prefix(package)) / 'lib' / package
         if not directory.exists():
-            raise SubstitutionFailure(f"package '{package}' found, but libexec directory '{directory}' does not exist")
+            raise SubstitutionFailure(
+                f"package '{package}' found, but libexec directory '{directory}' does not exist"
+            )
         path = shutil.which(executable, path=str(directory))
         if path is None:
             raise SubstitutionFailure(

@@ -31,13 +31,18 @@ def type_of(node: Node, topic: str, given: str | None, patient: bool = False) ->
     if types is None:
         raise CommandError('Could not determine the type for the passed topic')
     if len(types) > 1:
-        raise CommandError(f"Cannot use topic '{topic}', as it has more than one type: [{', '.join(types)}]")
+        raise CommandError(
+            f"Cannot use topic '{topic}', as it has more than one type: [{', '.join(types)}]"
+        )
     return types[0]
 
 
 def publishers_of(node: Node, topic: str) -> list[TopicEndpointInfo]:
     """Return the publishers of a topic, once there is one."""
-    return wait_until(node, lambda: node.get_publishers_info_by_topic(topic) or None, timeout=1.0) or []
+    return (
+        wait_until(node, lambda: node.get_publishers_info_by_topic(topic) or None, timeout=1.0)
+        or []
+    )
 
 
 def spin_until(node: Node, is_done: Callable[[], bool]) -> None:

@@ -21,7 +21,9 @@ def configure(verbs: Any) -> None:
     verb.add_argument('--timeout', type=float, help='end without a message after this time [s]')
     verb.add_argument('--field', help='print one field only, e.g. header.stamp or position[0]')
     verb.add_argument('-f', '--full-length', action='store_true', help='do not shorten anything')
-    verb.add_argument('-l', '--truncate-length', type=int, default=TRUNCATE, help='elements to print')
+    verb.add_argument(
+        '-l', '--truncate-length', type=int, default=TRUNCATE, help='elements to print'
+    )
     verb.add_argument('--no-arr', action='store_true', help='do not print arrays')
     verb.add_argument('--no-str', action='store_true', help='do not print texts')
     verb.add_argument('--csv', action='store_true', help='print one line of values per message')
@@ -65,7 +67,9 @@ def run(options: argparse.Namespace) -> None:
         profile = qos.for_subscription(options, publishers_of(node, topic))
         node.create_subscription(message_type, topic, show, profile)
         end = time.monotonic() + (options.timeout or float('inf'))
-        spin_until(node, lambda: (options.once and seen > 0) or (not seen and time.monotonic() > end))
+        spin_until(
+            node, lambda: (options.once and seen > 0) or (not seen and time.monotonic() > end)
+        )
     if options.timeout and not seen:
         raise CommandError(f'no message on {topic} within {options.timeout} s')
 

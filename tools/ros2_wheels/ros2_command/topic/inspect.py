@@ -16,7 +16,9 @@ def configure(verbs: Any) -> None:
     verb = verbs.add_parser('list', help='list topics')
     verb.add_argument('-t', '--show-types', action='store_true')
     verb.add_argument('-c', '--count-topics', action='store_true', help='print their number only')
-    verb.add_argument('-v', '--verbose', action='store_true', help='with types, publishers and subscribers')
+    verb.add_argument(
+        '-v', '--verbose', action='store_true', help='with types, publishers and subscribers'
+    )
     verb.add_argument('--include-hidden-topics', action='store_true')
     add_spin_time(verb)
     verb.set_defaults(function=list_topics)
@@ -40,7 +42,9 @@ def topics(node: Node, options: argparse.Namespace) -> list[tuple[str, list[str]
     discover(node, options.spin_time)
     hidden = getattr(options, 'include_hidden_topics', False)
     return sorted(
-        (name, types) for name, types in node.get_topic_names_and_types() if hidden or not is_hidden(name)
+        (name, types)
+        for name, types in node.get_topic_names_and_types()
+        if hidden or not is_hidden(name)
     )
 
 
@@ -62,7 +66,10 @@ def list_topics(options: argparse.Namespace) -> None:
             print(f'{title} topics:')
             for name, types in found:
                 if number := count(name):
-                    print(f' * {name} [{", ".join(types)}] {number} {noun}{"s" if number > 1 else ""}')
+                    print(
+                        f' * {name} [{", ".join(types)}] {number} '
+                        f'{noun}{"s" if number > 1 else ""}'
+                    )
             print()
 
 
@@ -104,7 +111,9 @@ def find(options: argparse.Namespace) -> None:
 
 def _endpoint(endpoint: TopicEndpointInfo) -> str:
     profile = endpoint.qos_profile
-    history = f'{profile.history.name} ({profile.depth})' if profile.depth else profile.history.name
+    history = (
+        f'{profile.history.name} ({profile.depth})' if profile.depth else profile.history.name
+    )
     gid = '.'.join(f'{byte:02x}' for byte in endpoint.endpoint_gid)
     return '\n'.join(
         (
@@ -121,7 +130,8 @@ def _endpoint(endpoint: TopicEndpointInfo) -> str:
             f'  Lifespan: {_duration(profile.lifespan.nanoseconds)}',
             f'  Deadline: {_duration(profile.deadline.nanoseconds)}',
             f'  Liveliness: {profile.liveliness.name}',
-            f'  Liveliness lease duration: {_duration(profile.liveliness_lease_duration.nanoseconds)}',
+            '  Liveliness lease duration: '
+            f'{_duration(profile.liveliness_lease_duration.nanoseconds)}',
         )
     )
 

@@ -21,13 +21,19 @@ def configure(verbs: Any) -> None:
     verb.add_argument('-p', '--print', type=int, default=1, help='print every n-th message only')
     amount = verb.add_mutually_exclusive_group()
     amount.add_argument('-1', '--once', action='store_true', help='publish one message and end')
-    amount.add_argument('-t', '--times', type=int, default=0, help='publish so many messages and end')
+    amount.add_argument(
+        '-t', '--times', type=int, default=0, help='publish so many messages and end'
+    )
     verb.add_argument(
-        '-w', '--wait-matching-subscriptions', type=int,
+        '-w',
+        '--wait-matching-subscriptions',
+        type=int,
         help='wait for so many subscriptions; 1 with --once and --times, else 0',
     )
     verb.add_argument('--max-wait-time-secs', type=float, help='do not wait longer for them [s]')
-    verb.add_argument('--keep-alive', type=float, default=0.1, help='stay so long after the last message [s]')
+    verb.add_argument(
+        '--keep-alive', type=float, default=0.1, help='stay so long after the last message [s]'
+    )
     verb.add_argument('-n', '--node-name')
     verb.add_argument('--use-sim-time', action='store_true')
     add_spin_time(verb)

@@ -2,6 +2,7 @@
 
 import argparse
 from collections import deque
+import itertools
 import math
 import time
 from typing import Any
@@ -33,12 +34,13 @@ class Arrivals:
         times = list(self._times)
         if len(times) < 2:
             return None
-        gaps = [later - earlier for earlier, later in zip(times, times[1:], strict=False)]
+        gaps = [later - earlier for earlier, later in itertools.pairwise(times)]
         mean = sum(gaps) / len(gaps)
         deviation = math.sqrt(sum((gap - mean) ** 2 for gap in gaps) / len(gaps))
         return (
             f'average rate: {1.0 / mean if mean > 0 else math.inf:.3f}\n'
-            f'\tmin: {min(gaps):.3f}s max: {max(gaps):.3f}s std dev: {deviation:.5f}s window: {len(gaps)}'
+            f'\tmin: {min(gaps):.3f}s max: {max(gaps):.3f}s std dev: {deviation:.5f}s '
+            f'window: {len(gaps)}'
         )
 
     def bandwidth_report(self, now: float) -> str | None:
@@ -56,10 +58,15 @@ class Arrivals:
 
 def configure(verbs: Any) -> None:
     """Describe the command line."""
-    for name, summary in (('hz', 'print the rate of a topic'), ('bw', 'print the bandwidth of a topic')):
+    for name, summary in (
+        ('hz', 'print the rate of a topic'),
+        ('bw', 'print the bandwidth of a topic'),
+    ):
         verb = verbs.add_parser(name, help=summary)
         verb.add_argument('topic_name')
-        verb.add_argument('-w', '--window', type=int, default=10000, help='messages to average over')
+        verb.add_argument(
+            '-w', '--window', type=int, default=10000, help='messages to average over'
+        )
         verb.add_argument('--wall-time', action='store_true', help='is always so here')
         add_spin_time(verb)
         qos.add_options(verb)
@@ -84,7 +91,9 @@ def run(options: argparse.Namespace) -> None:
             if arrivals.total:
                 print('no new messages', flush=True)
         else:
-            text = arrivals.rate_report() if options.verb == 'hz' else arrivals.bandwidth_report(now)
+            text = (
+                arrivals.rate_report() if options.verb == 'hz' else arrivals.bandwidth_report(now)
+            )
             if text:
                 print(text, flush=True)
         reported, reported_total = now, arrivals.total
