@@ -94,22 +94,26 @@ class LaunchService:
         for number in ENDING_SIGNALS:
             self._loop.add_signal_handler(number, self._on_signal, number)
         try:
-            while self._step() or self._tasks or not shutdown_when_idle:
-                if self.context.is_shutdown and not (self._tasks or self._queue):
-                    break
-                self._wake.clear()
-                if not self._queue and not self._descriptions:
-                    await self._wake.wait()
+            await self._until_idle(forever=not shutdown_when_idle)
             if not self._shutdown_asked:
                 self.request_shutdown('idle')
-                while self._step() or self._tasks:
-                    await asyncio.sleep(0)
+                await self._until_idle()
         finally:
             for number, handler in previous.items():
                 self._loop.remove_signal_handler(number)
                 signal.signal(number, handler)
             self._loop = None
         return self._return_code
+
+    async def _until_idle(self, forever: bool = False) -> None:
+        """Execute descriptions and events until nothing is left that could bring new ones."""
+        while True:
+            self._wake.clear()
+            while self._step():
+                await asyncio.sleep(0)  # processes and signals have their turn between two events
+            if not self._tasks and (self.context.is_shutdown or not forever):
+                return
+            await self._wake.wait()
 
     def _step(self) -> bool:
         """Execute the next description or event; tell whether there was one."""
