@@ -79,7 +79,10 @@ def write_setup_scripts(prefix: Path) -> None:
     ]
     prepends = '\n'.join(f"_ros2w_prepend {name} '{path}'" for name, path in entries)
     for name in SETUP_SCRIPTS:
-        (prefix / name).write_text(SETUP_BODY.format(prepends=prepends, prefix=prefix))
+        # Renamed into place, since a shell may be reading the present one.
+        fresh = prefix / f'.{name}'
+        fresh.write_text(SETUP_BODY.format(prepends=prepends, prefix=prefix))
+        fresh.replace(prefix / name)
 
 
 def link_wheels_layer(prefix: Path) -> None:
