@@ -1,6 +1,8 @@
+import contextlib
 import os
 import re
 import signal
+import sys
 import time
 
 import psutil
@@ -228,3 +230,27 @@ def test_run_survives_the_interrupt_that_ends_its_executable(package, start):
 
     assert running.finish() == 0
     assert 'polite leaves on SIGINT' in running.lines
+
+
+def test_ctrl_c_on_a_terminal_reaches_each_process_once(launch_file):
+    path = launch_file(node('polite_exe'))
+    master, slave = os.openpty()
+    pid = os.fork()
+    if pid == 0:
+        os.login_tty(slave)
+        os.execv(sys.executable, [sys.executable, '-m', 'ros2_command', 'launch', str(path)])
+    os.close(slave)
+    output = b''
+    with open(master, 'rb', buffering=0) as terminal:  # noqa: PTH123
+        while b'polite is up' not in output:
+            output += terminal.read(4096)
+        os.write(master, b'\x03')
+        with contextlib.suppress(OSError):  # a terminal whose other end is closed
+            while data := terminal.read(4096):
+                output += data
+    _, status = os.waitpid(pid, 0)
+
+    assert os.waitstatus_to_exitcode(status) == 0
+    assert b'user interrupted with ctrl-c (SIGINT)' in output
+    assert b"sending signal 'SIGINT'" not in output
+    assert output.count(b'polite leaves on SIGINT') == 1
