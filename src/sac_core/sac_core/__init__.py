@@ -1,0 +1,1 @@
+"""What driver, agent and learner agree on."""
