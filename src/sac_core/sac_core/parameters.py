@@ -30,7 +30,7 @@ def declare_config(node: 'Node', config_type: type[ConfigT], *, prefix: str = ''
     set while running; every other parameter is read-only). Tuples become arrays.
 
     Raises:
-        ValueError: A value is out of range, of the wrong type, or the fields contradict each other.
+        ValueError: A value is out of range, of the wrong type, or fields contradict each other.
     """
     from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
     from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
