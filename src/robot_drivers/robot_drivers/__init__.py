@@ -1,0 +1,1 @@
+"""Drivers of the three robots and the twins they are trained on."""

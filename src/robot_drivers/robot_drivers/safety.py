@@ -1,0 +1,345 @@
+"""The last hop before the motors: what every command of every robot must pass.
+
+Pure and clock-free: time comes in as an argument, in robot time [s] (counted periods in lockstep,
+a monotonic clock otherwise). The layer decides; the node carries the decision out.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+
+from robot_drivers.errors import EstopError, NotEnabledError
+from robot_drivers.robot import Array, RobotSpec, RobotState
+
+CHECKS = ('finite', 'shape', 'names', 'mode', 'age', 'position', 'velocity', 'effort', 'workspace')
+Workspace = Callable[[Array, RobotState], tuple[Array, str]]
+
+
+class Response(StrEnum):
+    """What to do when a check fails.
+
+    A malformed or old command (finite, shape, names, mode, age) cannot be repaired: ``clip`` drops
+    it whole and the robot holds its last target. Malformed ones are dropped with ``off`` and
+    ``warn`` too, since there is nothing sensible to send.
+    """
+
+    OFF = 'off'
+    WARN = 'warn'
+    CLIP = 'clip'
+    STOP = 'stop'
+
+
+class Level(StrEnum):
+    """What the robot may do now."""
+
+    LIMP = 'limp'  # nobody has enabled it
+    ACTIVE = 'active'
+    HOLD = 'hold'  # commands stopped coming; the next good one goes on
+    ESTOP = 'estop'  # latched until a person clears it; limp
+
+
+def _choice(default: str, doc: str) -> Any:
+    choices = tuple(str(item) for item in Response)
+    return field(default=default, metadata={'doc': f'{doc} One of {choices}.', 'choices': choices})
+
+
+@dataclass(frozen=True)
+class SafetyConfig:
+    """How strict the last hop is. Each check: off, warn, clip or stop."""
+
+    check_finite: str = _choice('clip', 'Command holds NaN or infinity: always dropped.')
+    check_shape: str = _choice('clip', 'Not one value per name: always dropped.')
+    check_names: str = _choice('clip', 'Joint missing, unknown or twice: always dropped.')
+    check_mode: str = _choice('clip', 'Command in another unit: always dropped.')
+    check_age: str = _choice('clip', 'Command older than max_command_age.')
+    check_position: str = _choice('clip', 'Beyond the joint limits.')
+    check_velocity: str = _choice('clip', 'Faster than the velocity limit since the last sent.')
+    check_effort: str = _choice('clip', 'Beyond the effort limit.')
+    check_workspace: str = _choice('clip', 'Outside the workspace or about to fall.')
+    max_command_age: float = field(
+        default=0.5,
+        metadata={'doc': 'Oldest command that is still carried out [s].', 'range': (0.001, 60.0)},
+    )
+    command_timeout: float = field(
+        default=0.0,
+        metadata={
+            'doc': 'Silence after which the robot holds still [s]; 0: 1.5 control periods.',
+            'range': (0.0, 60.0),
+        },
+    )
+    limp_timeout: float = field(
+        default=10.0,
+        metadata={
+            'doc': 'Silence after which the motors go limp until enabled again [s]; 0: never.',
+            'range': (0.0, 3600.0),
+        },
+    )
+
+    def __post_init__(self) -> None:
+        """Check choices and the order of the time-outs."""
+        for check in CHECKS:
+            Response(self.response(check))
+        if 0.0 < self.limp_timeout <= self.command_timeout:
+            raise ValueError(
+                f'limp_timeout ({self.limp_timeout} s) must be longer than command_timeout '
+                f'({self.command_timeout} s), or 0 for never'
+            )
+
+    def response(self, check: str) -> str:
+        """Return the configured response to a failed check."""
+        value: str = getattr(self, f'check_{check}')
+        return value
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of one command."""
+
+    target: Array | None  # (J,) to send, unit by mode, in RobotSpec.joints order; None: nothing
+    clipped: Array  # (J,) bool
+    reasons: tuple[str, ...] = ()  # one text per failed check, worst last
+    stop: bool = False  # the e-stop was latched by this command
+
+
+class SafetyLayer:
+    """Decides what of each command reaches the motors. Never enables anything by itself."""
+
+    def __init__(
+        self, spec: RobotSpec, config: SafetyConfig, workspace: Workspace | None = None
+    ) -> None:
+        """Start limp; ``workspace`` is usually ``Robot.guard``."""
+        self.spec = spec
+        self.config = config
+        self.counts: Counter[str] = Counter()  # failed checks by name, for diagnostics
+        self.reason = 'not enabled yet'  # why the level is what it is
+        self._workspace = workspace
+        self._level = Level.LIMP
+        self._index = {name: i for i, name in enumerate(spec.joints)}
+        self._last_sent = np.zeros(len(spec.joints))
+        self._last_time = 0.0
+        self._heard = float('nan')  # time of the last good command; NaN: none since enable
+        self.command_timeout = config.command_timeout or 1.5 * spec.control_period
+
+    @property
+    def level(self) -> Level:
+        """What the robot may do now."""
+        return self._level
+
+    @property
+    def last_sent(self) -> Array:
+        """The last target that went out, shape (J,), unit by mode."""
+        return self._last_sent.copy()
+
+    def enable(self, state: RobotState, now: float) -> None:
+        """Accept commands from here on, with the measured state as the last sent target.
+
+        Raises:
+            EstopError: The e-stop is latched.
+            NotEnabledError: The measured state is not finite.
+        """
+        if self._level is Level.ESTOP:
+            raise EstopError(f'e-stop is latched ({self.reason}); clear it before enabling')
+        if not np.isfinite(state.position).all():
+            raise NotEnabledError(f'measured position {state.position} is not finite')
+        self._level, self.reason = Level.ACTIVE, ''
+        self.seed(state, now)
+
+    def seed(self, state: RobotState, now: float) -> None:
+        """Take the measured state as the last sent target, e.g. after a reset; rests the watchdog.
+
+        The watchdog waits for the first command again: a robot that holds harms nobody.
+        """
+        if self.spec.mode == 'position':
+            self._last_sent = np.clip(
+                state.position[: len(self.spec.joints)], self.spec.lower, self.spec.upper
+            )
+        else:
+            self._last_sent = np.zeros(len(self.spec.joints))
+        self._last_time = now
+        self._heard = float('nan')
+
+    def disable(self, reason: str) -> None:
+        """Accept nothing until ``enable``; keeps a latched e-stop."""
+        if self._level is not Level.ESTOP:
+            self._level, self.reason = Level.LIMP, reason
+
+    def estop(self, reason: str) -> None:
+        """Latch the e-stop. The caller makes the motors limp."""
+        self._level, self.reason = Level.ESTOP, reason
+        self.counts['estop'] += 1
+
+    def clear_estop(self) -> None:
+        """Release the latch; the robot stays limp until ``enable``."""
+        if self._level is Level.ESTOP:
+            self._level, self.reason = Level.LIMP, 'e-stop cleared, not enabled yet'
+
+    def watch(self, now: float) -> Level:
+        """Apply the command time-outs and return the level; the caller acts on a change.
+
+        ACTIVE becomes HOLD after ``command_timeout`` and LIMP after ``limp_timeout`` of silence.
+        """
+        silence = now - self._heard  # NaN before the first command: no comparison holds
+        if self._level in (Level.ACTIVE, Level.HOLD):
+            if 0.0 < self.config.limp_timeout < silence:
+                self._level = Level.LIMP
+                self.reason = f'no command for {silence:.2f} s; enable again'
+                self.counts['limp_timeout'] += 1
+            elif silence > self.command_timeout and self._level is Level.ACTIVE:
+                self._level = Level.HOLD
+                self.reason = f'no command for {silence:.2f} s'
+                self.counts['command_timeout'] += 1
+        return self._level
+
+    def check(
+        self,
+        names: Sequence[str],
+        values: Sequence[float] | Array,
+        *,
+        state: RobotState,
+        now: float,
+        age: float = 0.0,
+        mode: str | None = None,
+    ) -> Verdict:
+        """Decide about one command; counts failed checks and remembers what will be sent.
+
+        Args:
+            names: Joint names in any order.
+            values: One value per name, unit by mode.
+            state: Newest measurement.
+            now: Robot time [s], not decreasing.
+            age: Now minus the command's own stamp [s].
+            mode: The command's mode; None: the robot's own.
+        """
+        reasons: list[str] = []
+        nothing = np.zeros(len(self.spec.joints), dtype=bool)
+        if self._level in (Level.LIMP, Level.ESTOP):
+            self.counts['not_enabled'] += 1
+            return Verdict(None, nothing, (f'robot is {self._level}: {self.reason}',))
+        target = np.zeros(len(self.spec.joints))
+        malformed, reason = self._malformed(names, values, mode, target)
+        if not malformed and not abs(age) <= self.config.max_command_age:  # also NaN
+            malformed = 'age'
+            reason = f'command is {age:.3f} s old, at most {self.config.max_command_age} s allowed'
+        if malformed:
+            response = self.config.response(malformed)
+            if malformed == 'age' and response == Response.OFF:
+                malformed = ''
+            elif malformed == 'age' and response == Response.WARN:
+                self._count(malformed, reason, reasons)
+            else:
+                if response != Response.OFF:
+                    self._count(malformed, reason, reasons)
+                return self._refuse(nothing, reasons, response)
+        wanted = target
+        for check, limit in (
+            ('effort', self._limit_effort),
+            ('position', self._limit_position),
+            ('velocity', self._limit_velocity),
+            ('workspace', self._limit_workspace),
+        ):
+            response = self.config.response(check)
+            if response == Response.OFF:
+                continue
+            limited, reason = limit(target, state, now)
+            if reason:
+                self._count(check, reason, reasons)
+                if response == Response.STOP:
+                    return self._refuse(nothing, reasons, response)
+                if response == Response.CLIP:
+                    target = limited
+        if not np.isfinite(target).all():  # a workspace hook gone wrong
+            self._count('finite', f'target became {target}', reasons)
+            return self._refuse(nothing, reasons, Response.STOP)
+        # Whatever the responses, nothing beyond the robot's own range leaves this layer.
+        target = np.clip(target, self.spec.command_lower, self.spec.command_upper)
+        self._last_sent, self._last_time, self._heard = target.copy(), now, now
+        self._level, self.reason = Level.ACTIVE, ''
+        return Verdict(target, target != wanted, tuple(reasons))
+
+    def _count(self, check: str, reason: str, reasons: list[str]) -> None:
+        self.counts[check] += 1
+        reasons.append(f'{check}: {reason}')
+
+    def _refuse(self, clipped: Array, reasons: list[str], response: str) -> Verdict:
+        stop = response == Response.STOP
+        if stop:
+            self.estop('; '.join(reasons))
+        return Verdict(None, clipped, tuple(reasons), stop)
+
+    def _malformed(
+        self, names: Sequence[str], values: Sequence[float] | Array, mode: str | None, out: Array
+    ) -> tuple[str, str]:
+        """Fill ``out`` in spec order, or return the failed check and its reason."""
+        if mode is not None and mode != self.spec.mode:
+            return 'mode', f'command is in mode {mode}, the robot takes {self.spec.mode}'
+        if len(names) != len(values):
+            return 'shape', f'{len(values)} values for {len(names)} names'
+        if len(names) != len(self._index) or set(names) != self._index.keys():
+            return 'names', f'got joints {list(names)}, need each of {list(self._index)} once'
+        for name, value in zip(names, values, strict=True):
+            out[self._index[name]] = value
+        if not np.isfinite(out).all():
+            return 'finite', f'values {list(values)} are not all finite'
+        return '', ''
+
+    def _joints(self, bad: Array) -> list[str]:
+        return [name for name, flag in zip(self.spec.joints, bad, strict=True) if flag]
+
+    def _limit_effort(self, target: Array, state: RobotState, now: float) -> tuple[Array, str]:
+        """Clip efforts and their rate; in other modes, unload joints that measure too much."""
+        limit = self.spec.effort_limit
+        if self.spec.mode == 'effort':
+            limited = np.clip(target, -limit, limit)
+            step = self.spec.effort_rate_limit * self._elapsed(now)
+            if np.isfinite(step).all():
+                limited = np.clip(limited, self._last_sent - step, self._last_sent + step)
+            bad = limited != target
+        else:
+            count = len(self.spec.joints)
+            measured = state.effort[:count]
+            bad = np.abs(measured) > limit
+            rest = state.position[:count] if self.spec.mode == 'position' else np.zeros(count)
+            limited = np.where(bad, rest, target)
+        return limited, f'{self._joints(bad)} beyond {limit[bad]} Nm' if bad.any() else ''
+
+    def _limit_position(self, target: Array, state: RobotState, now: float) -> tuple[Array, str]:
+        """Clip positions; in other modes, let nothing push a joint further out."""
+        del now
+        lower, upper = self.spec.lower, self.spec.upper
+        if self.spec.mode == 'position':
+            limited = np.clip(target, lower, upper)
+        else:
+            measured = state.position[: len(self.spec.joints)]
+            outward = ((measured > upper) & (target > 0)) | ((measured < lower) & (target < 0))
+            limited = np.where(outward, 0.0, target)
+        bad = limited != target
+        return limited, f'{self._joints(bad)} beyond the joint limits' if bad.any() else ''
+
+    def _limit_velocity(self, target: Array, state: RobotState, now: float) -> tuple[Array, str]:
+        """Limit the rate of position targets; in effort mode, never accelerate a fast joint."""
+        limit = self.spec.velocity_limit
+        if self.spec.mode == 'position':
+            step = limit * self._elapsed(now)
+            limited = np.clip(target, self._last_sent - step, self._last_sent + step)
+        elif self.spec.mode == 'velocity':
+            limited = np.clip(target, -limit, limit)
+        else:
+            measured = state.velocity[: len(self.spec.joints)]
+            faster = (np.abs(measured) > limit) & (measured * target > 0)
+            limited = np.where(faster, 0.0, target)
+        bad = np.abs(limited - target) > 1e-9
+        return limited, f'{self._joints(bad)} faster than {limit[bad]} rad/s' if bad.any() else ''
+
+    def _limit_workspace(self, target: Array, state: RobotState, now: float) -> tuple[Array, str]:
+        del now
+        return (target, '') if self._workspace is None else self._workspace(target, state)
+
+    def _elapsed(self, now: float) -> float:
+        """Time since the last sent target, so that bursts gain nothing and pauses little."""
+        return float(np.clip(now - self._last_time, 0.0, 2.0 * self.spec.control_period))
