@@ -1,8 +1,8 @@
-"""What robots raise. The node turns each of these into limp motors, a diagnostic and one log line."""
+"""What robots raise; the node answers with limp motors, a diagnostic and one log line."""
 
 
 class RobotError(Exception):
-    """A robot could not do what was asked; its motors are limp or its own watchdog makes them so."""
+    """A robot could not do what was asked; its motors are limp, or its watchdog makes them so."""
 
 
 class ConnectionFailedError(RobotError):

@@ -129,7 +129,7 @@ class RobotState:
 
 @dataclass(frozen=True)
 class Connection:
-    """How to reach a robot. ``port`` is a serial device, a host:port or a URI; robots say which."""
+    """How to reach a robot; each says whether its port is a serial device, host:port or URI."""
 
     port: str
     backend: Backend = 'sim'
