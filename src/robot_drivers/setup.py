@@ -29,7 +29,7 @@ setup(
     zip_safe=False,
     maintainer='SAC robot learning maintainers',
     maintainer_email='maintainers@users.noreply.example.org',
-    description='Drivers of D’Claw, Minitaur and Sawyer, with the twins they are trained on.',
+    description='Drivers of D-Claw, Minitaur and Sawyer, with the twins they are trained on.',
     license='Apache-2.0',
     entry_points={
         'console_scripts': [

@@ -125,6 +125,7 @@ class RobotState:
     base: Pose | None = None  # floating base
     endpoint: Pose | None = None  # end effector
     image: Image | None = None  # (H, W, 3) RGB of the same instant
+    interrupted: str = ''  # why the robot itself stopped the motion since the last read; still on
 
 
 @dataclass(frozen=True)
