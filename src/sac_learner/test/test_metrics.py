@@ -1,0 +1,75 @@
+import csv
+import json
+
+from sac_learner import metrics, report
+from sac_learner.progress import clock, Progress
+
+EPISODE = {
+    'agent': 'claw', 'episode': 0, 'evaluation': False, 'steps': 100, 'length': 100,
+    'duration': 10.0, 'return': -50.0, 'success': False, 'terminated': False,
+    'truncation_reason': 1, 'policy_version': 3,
+}  # fmt: skip
+EVALUATION = {
+    'agent': 'claw', 'steps': 100, 'policy_version': 3, 'episodes': 20, 'success_rate': 0.95,
+    'return': -20.0, 'solved': True,
+}  # fmt: skip
+
+
+def write_run(tmp_path):
+    writer = metrics.Metrics(tmp_path, tensorboard=False)
+    writer.episode(EPISODE, {'median_distance': 1.0})
+    writer.evaluation(EVALUATION, {'median_distance': 0.05})
+    writer.training(100, 100, {'critic_loss': float('nan'), 'updates_per_second': 150.0})
+    writer.close()
+
+
+def test_every_record_is_one_json_line(tmp_path):
+    write_run(tmp_path)
+    lines = (tmp_path / 'metrics.jsonl').read_text().splitlines()
+    kinds = [json.loads(line)['kind'] for line in lines]
+    assert kinds == ['episode', 'evaluation', 'training']
+
+
+def test_nan_becomes_null(tmp_path):
+    write_run(tmp_path)
+    assert metrics.read(tmp_path / 'metrics.jsonl', 'training')[0]['critic_loss'] is None
+
+
+def test_torn_last_line_is_left_out(tmp_path):
+    write_run(tmp_path)
+    path = tmp_path / 'metrics.jsonl'
+    path.write_text(path.read_text()[:-20])
+    assert len(metrics.read(path)) == 2
+
+
+def test_episodes_are_a_table(tmp_path):
+    write_run(tmp_path)
+    with (tmp_path / 'episodes.csv').open() as file:
+        (row,) = csv.DictReader(file)
+    assert row['return'] == '-50.0'
+    assert row['median_distance'] == '1.0'
+
+
+def test_report_draws_the_curve_and_says_when_solved(tmp_path, capsys):
+    write_run(tmp_path)
+    assert report.main([str(tmp_path), '--paper-steps', '40000']) == 0
+    assert (tmp_path / 'learning_curve.png').stat().st_size > 10_000
+    assert 'solved after 100 steps' in capsys.readouterr().out
+
+
+def test_report_on_no_run_directory_is_one_line(tmp_path, capsys):
+    assert report.main([str(tmp_path / 'nothing')]) == 2
+    assert 'is no run directory' in capsys.readouterr().err
+
+
+def test_progress_line_knows_the_remaining_time():
+    progress = Progress(limit=1000)
+    progress.observe(0, 0.0)
+    progress.observe(100, 10.0)
+    assert progress.remaining() == 90.0
+    assert '100/1000 steps' in progress.line()
+    assert 'ETA 01:30' in progress.line()
+
+
+def test_clock_shows_hours_only_when_there_are_some():
+    assert (clock(75), clock(3675)) == ('01:15', '1:01:15')
