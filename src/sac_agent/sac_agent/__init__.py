@@ -1,0 +1,1 @@
+"""Runs the policy of a learning robot."""

@@ -1,0 +1,1 @@
+"""Command line tools around an agent: check a configuration, convert and verify its data."""

@@ -1,0 +1,43 @@
+from glob import glob
+from os.path import isfile
+
+from setuptools import find_packages, setup
+
+package_name = 'sac_agent'
+
+
+def installed(pattern):
+    # A renamed file leaves a dangling link in a --symlink-install build.
+    return [path for path in sorted(glob(pattern)) if isfile(path)]
+
+
+setup(
+    name=package_name,
+    version='0.1.0',
+    packages=find_packages(exclude=['test']),
+    package_data={package_name: ['py.typed']},
+    data_files=[
+        ('share/ament_index/resource_index/packages', [f'resource/{package_name}']),
+        (f'share/{package_name}', ['package.xml']),
+        (f'share/{package_name}/launch', installed('launch/*.launch.py')),
+        (f'share/{package_name}/config', installed('config/*.yaml')),
+    ],
+    install_requires=['setuptools'],
+    extras_require={'test': ['pytest'], 'sim': ['gymnasium']},
+    zip_safe=False,
+    maintainer='SAC robot learning maintainers',
+    maintainer_email='maintainers@users.noreply.example.org',
+    description='Runs the policy of a learning robot: observation, inference, episodes, evaluation.',
+    license='Apache-2.0',
+    entry_points={
+        'console_scripts': [
+            'sac_agent = sac_agent.sac_agent_node:main',
+            'check_config = sac_agent.tools.check_config:main',
+        ],
+        'sac_agent.tasks': [
+            'dclaw_valve = sac_agent.tasks.dclaw_valve:DclawValve',
+            'minitaur_walk = sac_agent.tasks.minitaur_walk:MinitaurWalk',
+            'sawyer_stack = sac_agent.tasks.sawyer_stack:SawyerStack',
+        ],
+    },
+)
