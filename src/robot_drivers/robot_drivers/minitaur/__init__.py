@@ -1,0 +1,1 @@
+"""Minitaur: direct-drive quadruped behind a datagram link to its motor controller."""

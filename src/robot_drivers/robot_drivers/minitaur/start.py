@@ -1,0 +1,52 @@
+"""How Minitaur gets onto its feet: the same commands on the robot, the emulator and the twin.
+
+Hold pi/2 for 0.2 s, ramp to the start pose in 0.5 s, stand for 0.3 s. Source: the hold of 100 simulation
+steps and the half-second ramp are from bulletphysics/bullet3, minitaur.py; standing still is ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from robot_drivers.minitaur import leg
+
+Array = NDArray[np.float64]
+
+HOLD, RAMP, STAND = 0.2, 0.5, 0.3  # [s]
+LYING = np.array([0.0] * 4 + [np.pi / 2] * 4)  # leg space [rad]
+PLACES = ('base_x', 'base_y', 'base_yaw')  # only a simulated robot can be put somewhere
+
+
+def start_pose(goal: Mapping[str, float]) -> Array:
+    """Return the leg angles (8,) [rad] a goal asks for: neutral, where it does not say otherwise.
+
+    Raises:
+        ValueError: A name is neither a leg channel nor a place, a value not finite or out of reach.
+    """
+    pose = leg.NEUTRAL.copy()
+    for name, value in goal.items():
+        if not np.isfinite(value):
+            raise ValueError(f'{name} must be finite, got {value}')
+        if name in leg.LEG_CHANNELS:
+            pose[leg.LEG_CHANNELS.index(name)] = value
+        elif name not in PLACES:
+            raise ValueError(f'cannot reset {name!r}; known are {leg.LEG_CHANNELS + PLACES}')
+    if (abs(pose[:4]) > 0.5).any() or (abs(pose[4:] - leg.NEUTRAL_EXTENSION) > 0.5).any():
+        raise ValueError(
+            f'start pose {pose} must be within 0.5 rad of swing 0, extension {leg.NEUTRAL_EXTENSION}'
+        )
+    return pose
+
+
+def start_motion(pose: Array, period: float) -> Iterator[Array]:
+    """Yield the leg-space target (8,) [rad] of each control period [s] on the way to ``pose``."""
+    for _ in range(round(HOLD / period)):
+        yield LYING.copy()
+    count = round(RAMP / period)
+    for i in range(1, count + 1):
+        yield LYING + (pose - LYING) * (i / count)
+    for _ in range(round(STAND / period)):
+        yield pose.copy()

@@ -1,0 +1,113 @@
+"""Minitaur without ROS and without sockets: the body, the controller and the sensors in one process.
+
+The same plant as behind the emulator's datagrams, with commands and states rounded as on the wire, so that
+both give the same trajectory bit for bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from robot_drivers.minitaur import leg
+from robot_drivers.minitaur.link import Command, MODE_POSITION
+from robot_drivers.minitaur.pd import Gains
+from robot_drivers.minitaur.plant import MinitaurPlant, PlantConfig
+from robot_drivers.minitaur.simulation import Placement
+from robot_drivers.minitaur.start import start_motion, start_pose
+
+Array = NDArray[np.float64]
+
+
+class MinitaurTwin:
+    """One simulated Minitaur, stepped by control periods."""
+
+    command_names = leg.LEG_CHANNELS
+    joint_names = leg.MOTOR_JOINTS
+
+    def __init__(
+        self,
+        config: PlantConfig | None = None,
+        *,
+        control_period: float = 0.02,
+        gains: Gains | None = None,
+    ) -> None:
+        """Build the plant; call `reset` before the first step.
+
+        Args:
+            config: Terrain, friction, noise, latency, gain scale and time step; None: the defaults.
+            control_period: Time one step advances [s], a multiple of the controller's period.
+            gains: Of the PD controller.
+
+        Raises:
+            ValueError: The control period is no multiple of the controller's period.
+        """
+        self.plant = MinitaurPlant(config or PlantConfig())
+        self.control_period = control_period
+        self._gains = gains or Gains()
+        period = self.plant.config.controller.period
+        self._ticks = round(control_period / period)
+        if abs(self._ticks * period - control_period) > 1e-9 or self._ticks < 1:
+            raise ValueError(
+                f'control_period ({control_period} s) must be a multiple of the period of the '
+                f'motor controller ({period} s)'
+            )
+
+    def reset(self, goal: Mapping[str, float] | None = None) -> dict[str, Array]:
+        """Set the robot down and bring it to its start pose; return the sensors.
+
+        Args:
+            goal: Any of ``swing_i``, ``extension_i`` [rad], ``base_x``, ``base_y`` [m], ``base_yaw``
+                [rad]; the rest is neutral, at the origin.
+
+        Raises:
+            ValueError: The goal is not possible.
+        """
+        goal = goal or {}
+        pose = start_pose(goal)
+        self.plant.place(
+            Placement(goal.get('base_x', 0.0), goal.get('base_y', 0.0), goal.get('base_yaw', 0.0))
+        )
+        for target in start_motion(pose, self.control_period):
+            self._advance(target)
+        return self.sensors()
+
+    def step(self, command: ArrayLike) -> dict[str, Array]:
+        """Follow leg angles (8,), swing then extension [rad], for one control period.
+
+        Raises:
+            ValueError: The command is not 8 finite numbers.
+        """
+        self._advance(command)
+        return self.sensors()
+
+    def sensors(self) -> dict[str, Array]:
+        """Return the sensor values of this instant, SI units, by topic and field."""
+        state, mocap = self.plant.state(), self.plant.mocap()
+        return {
+            'joint_states.position': state.position.astype(float),
+            'joint_states.velocity': state.velocity.astype(float),
+            'joint_states.effort': state.torque.astype(float),
+            'imu.orientation': state.orientation.astype(float),
+            'imu.angular_velocity': state.angular_velocity.astype(float),
+            'imu.linear_acceleration': state.linear_acceleration.astype(float),
+            'pose.position': mocap.position,
+            'pose.orientation': mocap.orientation,
+            'twist.linear': mocap.linear_velocity,
+            'twist.angular': mocap.angular_velocity,
+        }
+
+    @property
+    def time(self) -> float:
+        """Simulated time since the twin was built [s]."""
+        return self.plant.time
+
+    def _advance(self, command: ArrayLike) -> None:
+        theta = leg.motor_angles(command).astype(np.float32)
+        if not np.isfinite(theta).all():
+            raise ValueError(f'command must be 8 finite numbers, got {command}')
+        gains = Gains(float(np.float32(self._gains.kp)), float(np.float32(self._gains.kd)))
+        self.plant.accept(Command(MODE_POSITION, theta, gains.kp, gains.kd, self.control_period))
+        self.plant.advance(self._ticks)
