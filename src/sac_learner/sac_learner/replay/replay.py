@@ -1,0 +1,424 @@
+"""The replay: a ring of frames in files that one thread appends to and another samples from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+import fcntl
+import hashlib
+from pathlib import Path
+import threading
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from sac_learner.replay import layout as fields
+from sac_learner.replay.batch import ReplayBatch
+from sac_learner.replay.checks import check_sequence, check_sizes
+from sac_learner.replay.errors import ReplayError
+from sac_learner.replay.files import MappedArray, sync_directory
+from sac_learner.replay.layout import HEADER, Layout, read_layout
+from sac_learner.replay.recovery import find_lanes, note_boot, recover, same_boot
+from sac_learner.replay.ring import Ring
+from sac_learner.replay.sampling import Index, Sampler
+from sac_learner.replay.state import Record, STATE, State
+from sac_learner.replay.streams import DURABLE, Lane, LAST, RECEIVED, StreamTable, TABLE
+from sac_learner.replay.transition import ReplayMark, ReplayTransition
+
+
+class Replay:
+    """Transitions of any number of streams, each frame stored once.
+
+    What is appended survives the process at once, and a power failure from the next
+    :meth:`flush` on. A position counts slots from the first one ever written. One thread may
+    append while another samples and a third flushes.
+    """
+
+    directory: Path
+    layout: Layout
+    _record: Record
+    _flush_lock: threading.Lock
+    _flushed: tuple[Record, int]  # what was on the disk last, and how often it was relabelled
+    _relabelled: int
+
+    def __init__(
+        self,
+        directory: Path | str,
+        capacity: int,
+        vector_size: int,
+        image_shape: tuple[int, int, int] | None,
+        action_size: int,
+        *,
+        spec_hash: str = '',
+        reserve: int | None = None,
+        create: bool = True,
+    ) -> None:
+        """Make a new replay in ``directory``, or open the one there and check that it fits.
+
+        Args:
+            directory: Where the files lie; made if need be.
+            capacity: Frames that can be sampled; a transition is one frame, and each segment
+                starts with one more.
+            vector_size: Floats per observation.
+            image_shape: Height, width, channels; None without a camera.
+            action_size: Floats per action.
+            spec_hash: Identity of what the numbers mean, checked when the replay is opened.
+            reserve: Slots beyond ``capacity``; None for a sensible number.
+            create: Whether to make a replay where there is none.
+
+        Raises:
+            ReplayError: The replay there is damaged, differs, or belongs to another process.
+            ValueError: A size is out of range.
+        """
+        wanted = Layout(
+            capacity=capacity,
+            reserve=fields.default_reserve(capacity) if reserve is None else reserve,
+            vector_size=vector_size,
+            action_size=action_size,
+            image_shape=image_shape,
+            spec_hash=spec_hash,
+        )
+        directory = Path(directory)
+        if create and not (directory / HEADER).exists():
+            _create(directory, wanted)
+        self._open(directory)
+        if self.layout != wanted:
+            found = self.layout
+            self.close()
+            raise ReplayError(
+                f'the replay in {directory} is {found}, this run needs {wanted}; '
+                f'start a new run directory'
+            )
+
+    @classmethod
+    def open(cls, directory: Path | str) -> Replay:
+        """Open an existing replay, whatever its sizes.
+
+        Raises:
+            ReplayError: There is none, it is damaged, or it belongs to another process.
+        """
+        replay = cls.__new__(cls)
+        replay._open(Path(directory))
+        return replay
+
+    @property
+    def capacity(self) -> int:
+        """Frames that can be sampled."""
+        return self.layout.capacity
+
+    @property
+    def size(self) -> int:
+        """Transitions that can be sampled."""
+        return self._record.size
+
+    @property
+    def count(self) -> int:
+        """Transitions appended so far."""
+        return self._record.count
+
+    @property
+    def head(self) -> int:
+        """Slots written so far."""
+        return self._record.head
+
+    def received(self) -> dict[str, int]:
+        """Return, by stream, the highest sequence that was appended or skipped."""
+        return {name: lane.received for name, lane in self._streams.lanes.items()}
+
+    def durable(self) -> dict[str, int]:
+        """Return, by stream, the highest sequence that a power failure cannot take."""
+        return self._streams.durable()
+
+    def mark(self) -> ReplayMark:
+        """Return the present moment; call it in the thread that appends, or while it rests."""
+        now = self._record
+        return ReplayMark(now.head, now.count, now.size, self.received())
+
+    def holds(self, mark: ReplayMark) -> bool:
+        """Return whether everything that could be sampled at ``mark`` is still here."""
+        return mark.head <= self.head and self.head + 2 <= mark.head + self.layout.reserve
+
+    def append(self, stream: str, transition: ReplayTransition) -> int:
+        """Store the next transition of ``stream`` and return its position.
+
+        The observation is stored again only where it is not the stream's newest frame. Of a
+        step whose first image never came, the last frame is kept and the step is not.
+
+        Raises:
+            ReplayError: The sequence was dealt with before, or sizes are wrong. Nothing changed.
+            ReplayFullDiskError: There is no room. Nothing changed.
+        """
+        lane = self._streams.lanes.get(stream) or self._streams.lane(stream)
+        sequence = transition.sequence
+        check_sequence(stream, sequence, lane.received)
+        check_sizes(transition, self.layout)
+        ring, head = self._ring, self._record.head
+        ring.make_room(head)
+        if head + 2 > self._durable_head + self.layout.reserve:
+            self.flush()  # what was flushed last must never be overwritten by what was not
+        previous = lane.last
+        if not self._continues(lane, transition):
+            image = self._first_image(lane, transition)
+            previous = -1
+            if ring.images is None or image is not None:
+                vector, index = transition.vector, lane.index
+                ring.put_frame(head, vector, image, sequence, index, fields.FIRST)
+                previous, head = head, head + 1
+        flags = fields.flags(transition.terminated, transition.truncated, transition.train)
+        ring.put_frame(
+            head, transition.next_vector, transition.next_image, sequence, lane.index, flags
+        )
+        trained = previous >= 0 and transition.train
+        if trained:
+            continues = not transition.terminated
+            ring.put_step(head, previous, transition.action, transition.reward, continues)
+        self._publish(head + 1, trained)
+        table = self._streams.mapped.array
+        table[lane.index, LAST] = lane.last = head
+        lane.sequence = sequence
+        lane.ended = transition.terminated or transition.truncated
+        table[lane.index, RECEIVED] = lane.received = sequence
+        return head
+
+    def skip(self, stream: str, sequence: int) -> None:
+        """Remember that everything of ``stream`` up to ``sequence`` is dealt with.
+
+        For steps that are not stored, such as those of an evaluation.
+
+        Raises:
+            ReplayError: The sequence was dealt with before.
+        """
+        lane = self._streams.lane(stream)
+        check_sequence(stream, sequence, lane.received)
+        self._streams.mapped.array[lane.index, RECEIVED] = lane.received = sequence
+
+    def relabel(
+        self,
+        stream: str,
+        sequences: int | Sequence[int] | NDArray[Any],
+        reward: ArrayLike,
+        terminated: ArrayLike | None = None,
+    ) -> int:
+        """Give stored transitions new labels and return how many were still there.
+
+        Args:
+            stream: Their stream.
+            sequences: One or more of its sequences, (N,).
+            reward: New rewards, (N,) or one for all.
+            terminated: New flags, (N,) or one for all; None keeps them.
+        """
+        lane = self._streams.lanes.get(stream)
+        if lane is None:
+            return 0
+        ring = self._ring
+        wanted, order = np.unique(np.atleast_1d(np.asarray(sequences)), return_index=True)
+        shape = np.shape(np.atleast_1d(np.asarray(sequences)))
+        slots = self.positions() % ring.slots
+        meta = ring.meta[slots]
+        slots = slots[(meta['stream'] == lane.index) & np.isin(meta['sequence'], wanted)]
+        which = order[np.searchsorted(wanted, ring.meta['sequence'][slots])]
+        ring.rows[slots, -2] = np.broadcast_to(np.asarray(reward, np.float32), shape)[which]
+        if terminated is not None:
+            ends = np.broadcast_to(np.asarray(terminated, bool), shape)[which]
+            ring.rows[slots, -1] = np.where(ends, 0.0, 1.0)
+            kept = ring.meta['flags'][slots] & ~np.uint8(fields.TERMINATED)
+            ring.meta['flags'][slots] = np.where(ends, kept | fields.TERMINATED, kept)
+        self._relabelled += 1
+        return len(slots)
+
+    def flush(self) -> None:
+        """Wait until everything appended so far is on the disk; only what is new is written."""
+        with self._flush_lock:
+            # Watermarks are read first: none may count as durable before its frames do.
+            received = self._streams.column(RECEIVED)
+            record, relabelled = self._record, self._relabelled
+            durable = self._streams.mapped.array[: len(received), DURABLE]
+            data_is_new = (record, relabelled) != self._flushed
+            if data_is_new:
+                self._ring.sync()
+                self._state.set_durable(record)
+            if data_is_new or not np.array_equal(durable, received):
+                durable[...] = received
+                self._streams.mapped.sync()
+            self._flushed = (record, relabelled)
+            self._durable_head = record.head
+
+    def rewind(self, mark: ReplayMark) -> None:
+        """Forget everything after ``mark``, to repeat a run exactly from there.
+
+        Raises:
+            ReplayError: Frames of that moment have been overwritten since.
+        """
+        if not self.holds(mark):
+            raise ReplayError(
+                f'cannot go back from slot {self.head} to {mark.head}: about '
+                f'{self.layout.reserve} slots are kept; save checkpoints more often'
+            )
+        lanes = self._streams.lanes
+        unknown = sorted(set(mark.streams) - set(lanes))
+        if unknown:
+            raise ReplayError(f'the replay has no streams {unknown}, it is not the one marked')
+        with self._flush_lock:
+            table = self._streams.mapped.array
+            for name, lane in lanes.items():
+                lane.received = mark.streams.get(name, 0)
+                # Without a newest slot the next opening looks for it, should we die right here.
+                table[lane.index, [LAST, RECEIVED, DURABLE]] = (-1, lane.received, lane.received)
+            self._record = record = Record(mark.head, mark.count, mark.size)
+            self._state.publish(record)
+            if self._state.durable().head > mark.head:
+                self._state.set_durable(record)
+                self._durable_head = record.head
+            find_lanes(self._ring, record, self._streams)
+
+    def sample(
+        self,
+        batch_size: int,
+        rng: np.random.Generator,
+        *,
+        n_step: int = 1,
+        discount: float = 0.99,
+        out: ReplayBatch | None = None,
+        mark: ReplayMark | None = None,
+    ) -> ReplayBatch:
+        """Return transitions drawn uniformly, with replacement.
+
+        Args:
+            batch_size: B.
+            rng: Where the randomness comes from.
+            n_step: Steps of the return, at least 1.
+            discount: Per control step, in [0, 1].
+            out: Arrays to fill and return; None for new ones.
+            mark: Sample as at that moment; None for now.
+
+        Raises:
+            ReplayError: There is nothing to sample, or the moment is gone.
+        """
+        batch = ReplayBatch.empty(batch_size, self.layout) if out is None else out
+        while True:
+            now = self._record
+            head, size = (now.head, now.size) if mark is None else (mark.head, mark.size)
+            if size < 1:
+                raise ReplayError('the replay is empty: append transitions before sampling')
+            if mark is not None and not self.holds(mark):
+                raise ReplayError(f'frames from before slot {mark.head} have been overwritten')
+            positions = self._sampler.draw(rng, batch_size, self._low(head), head)
+            self._sampler.gather(positions, head, n_step, discount, batch)
+            # The writer may have reached the oldest frames of that window by now.
+            if self.head + 2 <= head + self.layout.reserve:
+                return batch
+
+    def positions(self) -> Index:
+        """Return the positions of all transitions that can be sampled, oldest first."""
+        return self._sampler.valid(self._low(self.head), self.head)
+
+    def gather(
+        self, positions: ArrayLike, *, n_step: int = 1, discount: float = 0.99
+    ) -> ReplayBatch:
+        """Return the transitions at ``positions``, which must be valid."""
+        wanted = np.asarray(positions, np.int64)
+        batch = ReplayBatch.empty(len(wanted), self.layout)
+        self._sampler.gather(wanted, self.head, n_step, discount, batch)
+        return batch
+
+    def identities(self, positions: ArrayLike) -> list[tuple[str, int]]:
+        """Return stream and sequence of the transitions at ``positions``."""
+        names = list(self._streams.lanes)
+        meta = self._ring.meta[np.asarray(positions, np.int64) % self._ring.slots]
+        return [(names[stream], int(sequence)) for sequence, stream, _ in meta.tolist()]
+
+    def transitions_hash(self) -> str:
+        """Return a hash of all that can be sampled, in order; equal contents, equal hash."""
+        digest = hashlib.sha256(repr(list(self._streams.lanes)).encode())
+        low, head = self._low(self.head), self.head
+        for start in range(low, head, 4096):
+            for part in self._ring.content(start, min(start + 4096, head)):
+                digest.update(part)
+        return digest.hexdigest()
+
+    def close(self) -> None:
+        """Flush and let go of the files."""
+        self.flush()
+        self._release()
+
+    def _release(self) -> None:
+        del self._sampler
+        self._ring.close()
+        self._streams.mapped.close()
+        self._state.close()
+        self._lock_file.close()
+
+    def _open(self, directory: Path) -> None:
+        self.directory = directory
+        self.layout = read_layout(directory)
+        self._lock_file = (directory / HEADER).open('rb')
+        try:
+            fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._state = State(directory, create=False)
+            self._streams = StreamTable(directory, create=False)
+            self._ring = Ring(directory, self.layout)
+            self._record = recover(directory, self._ring, self._state, self._streams)
+        except BlockingIOError as error:
+            self._lock_file.close()
+            raise ReplayError(
+                f'the replay in {directory} is in use by another process; end it first'
+            ) from error
+        except BaseException:
+            self._lock_file.close()
+            raise
+        self._sampler = Sampler(self.layout, self._ring.arrays)
+        self._flush_lock = threading.Lock()
+        self._relabelled = 0
+        durable = self._state.durable()
+        self._flushed = (durable, 0)
+        self._durable_head = durable.head
+        if not same_boot(directory):
+            self.flush()
+            note_boot(directory)
+
+    def _continues(self, lane: Lane, transition: ReplayTransition) -> bool:
+        """Return whether the observation is the stream's newest frame, and within the window."""
+        return (
+            not lane.ended
+            and not transition.segment_start
+            and transition.sequence == lane.sequence + 1
+            and lane.last >= self._low(self.head + 1)
+            and self._ring.holds_frame(lane.last, transition.vector, transition.image)
+        )
+
+    def _first_image(self, lane: Lane, transition: ReplayTransition) -> NDArray[Any] | None:
+        """Return the observation's pixels, its own or those of the stream's newest frame."""
+        if transition.image is not None or transition.sequence != lane.sequence + 1:
+            return transition.image
+        return self._ring.image(lane.last) if lane.last > self.head - self._ring.slots else None
+
+    def _publish(self, head: int, trained: bool) -> None:
+        """Make everything below ``head`` count, and what left the window not."""
+        record = self._record
+        size = record.size + trained
+        for position in range(self._low(record.head), self._low(head)):
+            # The frame leaves, and with it the transition that starts there.
+            size -= self._ring.leads_on(position, head)
+        new = Record(head, record.count + trained, size)
+        self._state.publish(new)
+        self._record = new
+
+    def _low(self, head: int) -> int:
+        """Return where the window of what can be sampled begins."""
+        return max(0, head - self.layout.capacity)
+
+
+def _create(directory: Path, layout: Layout) -> None:
+    """Make the files of an empty replay; the header, written last, makes them one."""
+    directory.mkdir(parents=True, exist_ok=True)
+    if (directory / STATE).exists() and State(directory, create=False).published().head:
+        raise ReplayError(f'the replay in {directory} holds data but has lost its {HEADER}')
+    for name in (*layout.arrays(), STATE, TABLE):
+        (directory / name).unlink(missing_ok=True)
+    for name, (dtype, shape) in layout.arrays().items():
+        MappedArray(directory / name, dtype, shape, create=True).close()
+    State(directory, create=True).close()
+    StreamTable(directory, create=True).mapped.close()
+    note_boot(directory)
+    layout.write(directory)
+    sync_directory(directory)

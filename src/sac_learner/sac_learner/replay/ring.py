@@ -1,0 +1,147 @@
+"""The slots of a replay: frames, transitions and the links between them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+import struct
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sac_learner.replay.files import MappedArray
+from sac_learner.replay.layout import FIRST, Layout, META, NO_TRANSITION
+
+_BLOCK = 1024  # slots whose disk space is reserved at a time
+_META = struct.Struct('<QHB')
+
+
+class Ring:
+    """Slots in memory-mapped files, addressed by position modulo their number."""
+
+    def __init__(self, directory: Path, layout: Layout) -> None:
+        """Map the files that ``layout`` names.
+
+        Raises:
+            ReplayError: A file is missing or its size is wrong.
+        """
+        self.layout = layout
+        self.slots = layout.slots
+        self.mapped = {
+            name: MappedArray(directory / name, dtype, shape, create=False)
+            for name, (dtype, shape) in layout.arrays().items()
+        }
+        arrays = self.arrays = {name: mapped.array for name, mapped in self.mapped.items()}
+        self.rows, self.meta, self.back = arrays['rows'], arrays['meta'], arrays['back']
+        self.images = arrays.get('images')
+        self._vector_size = layout.vector_size
+        # Python's own views are several times quicker than NumPy's for single numbers.
+        self._back = memoryview(self.mapped['back'].buffer).cast('I')
+        self._forward = memoryview(self.mapped['forward'].buffer).cast('I')
+        self._meta = self.mapped['meta'].buffer
+        self._allocated = 0
+
+    def put_frame(
+        self,
+        position: int,
+        vector: NDArray[Any],
+        image: NDArray[Any] | None,
+        sequence: int,
+        stream: int,
+        flags: int,
+    ) -> None:
+        """Store a frame without a transition."""
+        slot = position % self.slots
+        row = self.rows[slot]
+        row[: self._vector_size] = vector
+        row[self._vector_size :] = 0.0
+        if self.images is not None and image is not None:
+            self.images[slot] = image.reshape(-1)
+        self._back[slot] = NO_TRANSITION
+        self._forward[slot] = 0
+        _META.pack_into(self._meta, slot * META.itemsize, sequence, stream, flags)
+
+    def put_step(
+        self, position: int, previous: int, action: NDArray[Any], reward: float, continues: bool
+    ) -> None:
+        """Store the transition from the frame at ``previous`` to the one at ``position``."""
+        slot, distance = position % self.slots, position - previous
+        row = self.rows[slot]
+        row[self._vector_size : -2] = action
+        row[-2] = reward
+        row[-1] = continues
+        self._back[slot] = distance
+        self._forward[previous % self.slots] = distance
+
+    def leads_on(self, position: int, head: int) -> bool:
+        """Return whether a transition below ``head`` starts at the frame at ``position``."""
+        distance = self._forward[position % self.slots]
+        following = position + distance
+        return distance > 0 and following < head and self._back[following % self.slots] == distance
+
+    def holds_frame(self, position: int, vector: NDArray[Any], image: NDArray[Any] | None) -> bool:
+        """Return whether the frame at ``position`` is this one, bit for bit."""
+        slot = position % self.slots
+        stored = self.rows[slot, : self._vector_size]
+        if stored.tobytes() != vector.astype('<f4', copy=False).tobytes():
+            return False
+        if self.images is None or image is None:
+            return True
+        return bool(np.array_equal(self.images[slot], image.reshape(-1)))
+
+    def image(self, position: int) -> NDArray[Any] | None:
+        """Return the pixels of a frame, a view; None without a camera."""
+        return None if self.images is None else self.images[position % self.slots]
+
+    def origin(self, position: int) -> tuple[int, int, int]:
+        """Return sequence, stream and flags of a slot."""
+        sequence, stream, flags = self.meta[position % self.slots].item()
+        return sequence, stream, flags
+
+    def newest(self, stream: int, low: int, head: int) -> int:
+        """Return the position of the newest slot of ``stream`` in [low, head); -1 without one."""
+        positions = np.arange(low, head)
+        own = np.flatnonzero(self.meta['stream'][positions % self.slots] == stream)
+        return int(positions[own[-1]]) if own.size else -1
+
+    def is_first(self, position: int) -> bool:
+        """Return whether the slot holds a segment's first frame."""
+        return bool(self.origin(position)[2] & FIRST)
+
+    def make_room(self, head: int) -> None:
+        """Have disk space for two more slots; costs something every thousand slots only.
+
+        Raises:
+            ReplayFullDiskError: There is none.
+        """
+        if head + 2 <= self._allocated:
+            return
+        start = min(head, self.slots)
+        stop = min(start + _BLOCK, self.slots)
+        if start < stop:
+            for mapped in self.mapped.values():
+                mapped.allocate(start, stop)
+        self._allocated = stop if stop < self.slots else 2**63  # the ring is round
+
+    def content(self, low: int, head: int) -> list[bytes]:
+        """Return what the slots in [low, head) hold, without where they lie."""
+        positions = np.arange(low, head)
+        slots = positions % self.slots
+        parts = [self.rows[slots], self.meta[slots], self.back[slots]]
+        if self.images is not None:
+            parts.append(self.images[slots])
+        return [part.tobytes() for part in parts]
+
+    def sync(self) -> None:
+        """Wait until all slots are on the disk; only changed pages are written."""
+        for mapped in self.mapped.values():
+            mapped.sync()
+
+    def close(self) -> None:
+        """Unmap the files."""
+        self.arrays.clear()
+        del self.rows, self.meta, self.back, self.images
+        self._back.release()
+        self._forward.release()
+        for mapped in self.mapped.values():
+            mapped.close()

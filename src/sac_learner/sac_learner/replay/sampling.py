@@ -1,0 +1,122 @@
+"""Uniform sampling of transitions, and the gathering of their frames."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sac_learner.replay.batch import ReplayBatch
+from sac_learner.replay.errors import ReplayError
+from sac_learner.replay.layout import Layout
+
+Index = NDArray[np.int64]
+Data = dict[str, np.ndarray[Any, Any]]
+
+
+class Sampler:
+    """Reads transitions out of the arrays of a replay; made for one thread."""
+
+    def __init__(self, layout: Layout, data: Data) -> None:
+        """Read from ``data``, the arrays that ``layout`` names."""
+        self._layout = layout
+        self._slots = layout.slots
+        self._rows = data['rows']
+        self._back = data['back']
+        self._forward = data['forward']
+        self._images = data.get('images')
+        self._scratch = np.empty((2, 0, layout.row_size), np.float32)
+
+    def valid(self, low: int, head: int) -> Index:
+        """Return the positions of all transitions whose two frames lie in [low, head)."""
+        positions = np.arange(low, head, dtype=np.int64)
+        return positions[self._origins(positions) >= low]
+
+    def draw(self, rng: np.random.Generator, batch_size: int, low: int, head: int) -> Index:
+        """Return ``batch_size`` positions, uniform over the transitions in [low, head).
+
+        Slots that hold no such transition are drawn again.
+        """
+        positions = rng.integers(low, head, batch_size)
+        for _ in range(64):
+            refused = np.flatnonzero(self._origins(positions) < low)
+            if not refused.size:
+                return positions
+            positions[refused] = rng.integers(low, head, refused.size)
+        # Nearly every slot holds none: look for those that do.
+        refused = np.flatnonzero(self._origins(positions) < low)
+        valid = self.valid(low, head)
+        if not valid.size:
+            raise ReplayError(f'none of the {head - low} slots holds a transition')
+        positions[refused] = valid[rng.integers(0, valid.size, refused.size)]
+        return positions
+
+    def gather(
+        self, positions: Index, head: int, n_step: int, discount: float, out: ReplayBatch
+    ) -> None:
+        """Fill ``out`` with the transitions at ``positions``.
+
+        The n-step return ends at a termination, at a truncation (which keeps the value of the
+        true last frame), at the end of a segment, and at ``head``.
+        """
+        layout = self._layout
+        batch_size = len(positions)
+        if self._scratch.shape[1] < batch_size:
+            self._scratch = np.empty((2, batch_size, layout.row_size), np.float32)
+        start, step = self._scratch[0, :batch_size], self._scratch[1, :batch_size]
+        slots = positions % self._slots
+        origins = self._origins(positions) % self._slots
+        self._rows.take(slots, 0, step, 'clip')
+        self._rows.take(origins, 0, start, 'clip')
+        vector, action = layout.vector_size, layout.action_size
+        out.vector[...] = start[:, :vector]
+        out.action[...] = step[:, vector : vector + action]
+        if n_step == 1:
+            out.reward[...] = step[:, -2]
+            np.multiply(step[:, -1], discount, out=out.discount)
+            out.next_vector[...] = step[:, :vector]
+        else:
+            slots = self._follow(positions, step, head, n_step, discount, out) % self._slots
+            self._rows.take(slots, 0, step, 'clip')
+            out.next_vector[...] = step[:, :vector]
+        if self._images is not None and out.image is not None and out.next_image is not None:
+            self._images.take(origins, 0, out.image.reshape(batch_size, -1), 'clip')
+            self._images.take(slots, 0, out.next_image.reshape(batch_size, -1), 'clip')
+
+    def _origins(self, positions: Index) -> Index:
+        """Return where transitions came from; far below zero for slots without a transition."""
+        return positions - self._back.take(positions % self._slots)
+
+    def _follow(
+        self,
+        positions: Index,
+        first: np.ndarray[Any, Any],
+        head: int,
+        n_step: int,
+        discount: float,
+        out: ReplayBatch,
+    ) -> Index:
+        """Sum rewards over the next steps and return the positions of the last ones."""
+        ends = positions.copy()
+        reward = first[:, -2].astype(np.float64)
+        weight = discount * first[:, -1].astype(np.float64)
+        active = weight > 0.0
+        for _ in range(n_step - 1):
+            distance = self._forward.take(ends % self._slots)
+            following = ends + distance
+            active &= (distance > 0) & (following < head)
+            following = np.where(active, following, ends)
+            slots = following % self._slots
+            # A link is only real if the other end says the same.
+            active &= self._back.take(slots) == distance
+            if not active.any():
+                break
+            rows = self._rows[slots]
+            reward += np.where(active, weight * rows[:, -2], 0.0)
+            weight = np.where(active, weight * discount * rows[:, -1], weight)
+            ends = np.where(active, following, ends)
+            active &= weight > 0.0
+        out.reward[...] = reward
+        out.discount[...] = weight
+        return ends
