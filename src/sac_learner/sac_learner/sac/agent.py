@@ -1,0 +1,395 @@
+"""The learner's one public class: Soft Actor-Critic over batches of transitions."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import fields, replace
+import json
+import math
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from sac_core.parameters import check_values
+from sac_core.policy_format import Architecture
+from sac_core.policy_format import layout as policy_layout
+from sac_learner.sac.adam import AdamSettings
+from sac_learner.sac.batch import Array, Batch, image_tensor, Inputs, tensor
+from sac_learner.sac.config import SacConfig
+from sac_learner.sac.fast import FastUpdate
+from sac_learner.sac.learnables import Learnables
+from sac_learner.sac.native import NativeUpdate
+from sac_learner.sac.networks import actor, encode, Networks
+from sac_learner.sac.noise import Draws, generator_state, load_generator, NoiseSource
+from sac_learner.sac.normalizer import Normalizer
+from sac_learner.sac.objectives import squashed_gaussian
+from sac_learner.sac.reference import ACTOR_METRICS, CRITIC_METRICS, Plan, ReferenceUpdate
+from sac_learner.sac.schedule import learning_rate
+
+Tensor = torch.Tensor
+State = dict[str, np.ndarray | int | float | str]
+
+BACKENDS = ('auto', 'native', 'torch', 'reference')
+
+
+class DivergenceError(RuntimeError):
+    """Learning produced numbers that are not finite."""
+
+
+class Update(Protocol):
+    """One form of the update; all forms agree with `ReferenceUpdate`."""
+
+    def __call__(self, inputs: Inputs, draws: Draws, plan: Plan) -> tuple[Tensor, Tensor | None]:
+        """Take one step and return the values of `CRITIC_METRICS` and `ACTOR_METRICS`."""
+
+
+class Sac:
+    """Soft Actor-Critic. Not thread-safe: one thread at a time calls its methods."""
+
+    def __init__(
+        self,
+        vector_size: int,
+        image_shape: tuple[int, int, int] | None,
+        action_size: int,
+        config: SacConfig,
+        *,
+        seed: int,
+        device: str | torch.device = 'cpu',
+        threads: int | None = None,
+        backend: str = 'auto',
+    ) -> None:
+        """Draw the initial networks.
+
+        Args:
+            vector_size: Elements V of the vector observation, may be 0 with an image.
+            image_shape: Height, width and channels of the image, or None.
+            action_size: Elements A of an action.
+            config: Settings.
+            seed: Seed of everything random here; CPU runs with equal seeds and threads are equal.
+            device: Where to compute, as for torch.
+            threads: CPU threads, None leaves torch's number as it is.
+            backend: 'native' (the compiled kernel), 'torch', 'reference' (readable, slow), or
+                'auto': the fastest one that has every option of `config`.
+
+        Raises:
+            ValueError: `backend` is unknown or lacks an option of `config`.
+        """
+        if backend not in BACKENDS:
+            raise ValueError(f'backend must be one of {BACKENDS}, got {backend!r}')
+        self._device = torch.device(device)
+        self._shape = Networks.of(vector_size, image_shape, action_size, config)
+        self._config = config
+        self._learnables = Learnables(self._shape, config, seed, self._device)
+        self._normalizer = Normalizer(vector_size, self._device)
+        images = image_shape is not None
+        self._noise = NoiseSource(
+            config, action_size, images=images, seed=seed, device=self._device
+        )
+        self._acting = np.random.default_rng([seed, 2])
+        self._updates = 0
+        if threads is not None and threads < 1:
+            raise ValueError(f'threads must be at least 1, got {threads}')
+        if threads is not None:
+            torch.set_num_threads(threads)
+        self._threads = threads or torch.get_num_threads()
+        self.backend, self._update = self._choose(backend)
+
+    @property
+    def config(self) -> SacConfig:
+        """The settings, with live changes."""
+        return self._config
+
+    @property
+    def updates(self) -> int:
+        """Critic updates done."""
+        return self._updates
+
+    @property
+    def architecture(self) -> Architecture:
+        """Architecture of the policy."""
+        return self._shape.actor
+
+    @property
+    def alpha(self) -> float:
+        """Temperature."""
+        return math.exp(float(self._learnables.temperature.flat))
+
+    def update(self, batches: Callable[[], Batch], count: int) -> dict[str, float]:
+        """Take `count` critic updates, each on the next batch.
+
+        Args:
+            batches: Called once per update.
+            count: Number of updates, >= 1.
+
+        Returns:
+            Means over the call of the metrics that docs/sac.md explains; those of the policy only
+            where it took a step.
+
+        Raises:
+            ValueError: A batch holds numbers that are not finite, or its shapes do not fit.
+            DivergenceError: The update produced numbers that are not finite.
+        """
+        critic_sum, actor_sum = torch.zeros(len(CRITIC_METRICS)), torch.zeros(len(ACTOR_METRICS))
+        critic_sum, actor_sum = critic_sum.to(self._device), actor_sum.to(self._device)
+        actor_updates = 0
+        for _ in range(count):
+            inputs = self._inputs(batches())
+            plan = self._plan()
+            draws = self._noise.draw(inputs.action.shape[0], update_actor=plan.update_actor)
+            critic_values, actor_values = self._update(inputs, draws, plan)
+            critic_sum += critic_values
+            if actor_values is not None:
+                actor_sum += actor_values
+                actor_updates += 1
+            self._updates += 1
+        metrics = dict(zip(CRITIC_METRICS, (critic_sum / count).tolist(), strict=True))
+        if actor_updates:
+            values = (actor_sum / actor_updates).tolist()
+            metrics |= dict(zip(ACTOR_METRICS, values, strict=True))
+            metrics['entropy'] = -metrics['log_prob_mean']
+        broken = [name for name, value in metrics.items() if not math.isfinite(value)]
+        if broken:
+            raise DivergenceError(
+                f'{", ".join(broken)} not finite after {self._updates} updates; go back to the '
+                'last checkpoint, and lower the learning rates or set gradient_clip'
+            )
+        return metrics
+
+    def policy(self) -> tuple[Architecture, dict[str, npt.NDArray[np.float32]]]:
+        """Return the policy as sac_core.policy_format has it; copies, float32."""
+        views = dict(self._learnables.actor.views)
+        if self._shape.shared_encoder:
+            shared = self._learnables.critic.views
+            views |= {name: v for name, v in shared.items() if name.startswith('encoder.')}
+        views |= {
+            'observation.mean': self._normalizer.mean,
+            'observation.std': self._normalizer.std,
+        }
+        arrays = {
+            name: views[name].detach().to('cpu', torch.float32).numpy().copy()
+            for name, _ in policy_layout(self._shape.actor)
+        }
+        return self._shape.actor, arrays
+
+    def load_policy(self, arrays: Mapping[str, npt.ArrayLike]) -> None:
+        """Start from an existing policy of the same architecture; the critics stay as they are.
+
+        Raises:
+            ValueError: Names or shapes do not fit the architecture.
+        """
+        expected = dict(policy_layout(self._shape.actor))
+        got = {name: np.shape(array) for name, array in arrays.items()}
+        if got != expected:
+            raise ValueError(f'policy must have arrays {expected}, got {got}')
+        values = {
+            name: torch.from_numpy(np.array(array, dtype=np.float32))
+            for name, array in arrays.items()
+        }
+        views = self._learnables.actor.views
+        if self._shape.shared_encoder:
+            targets = self._learnables.critic.layout.views(self._learnables.target)
+            for name in (n for n in expected if n.startswith('encoder.')):
+                views[name] = self._learnables.critic.views[name]
+                targets[name].copy_(values[name])
+        for name, view in views.items():
+            view.copy_(values[name])
+        self._normalizer.mean.copy_(values['observation.mean'])
+        self._normalizer.std.copy_(values['observation.std'])
+        self._normalizer.variance.copy_(values['observation.std'].square())
+        self._normalizer.batches = 1  # the next batch refines what came with the policy
+        self._learnables.actor.forget()
+        self._refresh()
+
+    def act(
+        self, vector: Array, image: Array | None = None, *, deterministic: bool = False
+    ) -> npt.NDArray[np.float32]:
+        """Return actions in [-1, 1] for one observation (V,) or several (B, V).
+
+        Args:
+            vector: Raw vector observations.
+            image: uint8 images, (H, W, C) or (B, H, W, C), where the policy sees.
+            deterministic: Whether to return the mode instead of a sample.
+        """
+        single = np.ndim(vector) == 1
+        with torch.inference_mode():
+            x = tensor(np.atleast_2d(np.asarray(vector, np.float32)), self._device)
+            x = self._normalizer(x)
+            p = self._learnables.actor.views
+            if image is not None:
+                seen = image_tensor(image[None] if single else image, self._device)
+                encoder = self._learnables.critic.views if self._shape.shared_encoder else p
+                x = torch.cat((encode(encoder, seen, self._shape.actor.encoder), x), dim=1)
+            mean, log_std = actor(p, x, self._shape.actor)
+            if deterministic:
+                action = mean.tanh()
+            else:
+                drawn = self._acting.standard_normal(mean.shape, dtype=np.float32)
+                noise = torch.from_numpy(drawn).to(self._device)
+                action, _ = squashed_gaussian(mean, log_std, noise)
+            result = action.cpu().numpy()
+        return result[0] if single else result
+
+    def set_parameter(self, name: str, value: Any) -> None:
+        """Change a setting while learning.
+
+        Raises:
+            ValueError: It cannot be changed, or the value is not admissible.
+        """
+        live = [item.name for item in fields(SacConfig) if item.metadata.get('live')]
+        if name not in live:
+            raise ValueError(f'{name!r} is fixed while learning; can change: {", ".join(live)}')
+        check_values(SacConfig, {name: value})
+        self._config = replace(self._config, **{name: value})
+
+    def state(self) -> State:
+        """Return everything that learning depends on: arrays (copies), numbers and texts."""
+        state: State = {
+            name: item.detach().cpu().numpy().copy()
+            for name, item in self._learnables.tensors().items()
+        }
+        for name, item in self._learnables.trained().items():
+            state[f'{name}.steps'] = item.steps
+        state['normalizer.mean'] = self._normalizer.mean.cpu().numpy().copy()
+        state['normalizer.variance'] = self._normalizer.variance.cpu().numpy().copy()
+        state['normalizer.std'] = self._normalizer.std.cpu().numpy().copy()
+        state['normalizer.batches'] = self._normalizer.batches
+        state |= self._noise.state()
+        state['random.acting'] = generator_state(self._acting)
+        state['updates'] = self._updates
+        state['live'] = json.dumps(
+            {
+                item.name: getattr(self._config, item.name)
+                for item in fields(SacConfig)
+                if item.metadata.get('live')
+            }
+        )
+        return state
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Continue where `state` was taken; on the same CPU and threads exactly.
+
+        Raises:
+            ValueError: The state is of other networks, or incomplete.
+        """
+        tensors = self._learnables.tensors()
+        expected = {name: tuple(item.shape) for name, item in tensors.items()}
+        got = {name: np.shape(state[name]) for name in expected if name in state}
+        if got != expected:
+            wrong = {n: (got.get(n, 'missing'), s) for n, s in expected.items() if got.get(n) != s}
+            raise ValueError(
+                f'state is of other networks (got, expected): {wrong}; use the configuration it '
+                'was saved with'
+            )
+        try:
+            for name, item in tensors.items():
+                item.copy_(torch.from_numpy(np.array(state[name], np.float32)))
+            for name, trained in self._learnables.trained().items():
+                trained.steps = int(state[f'{name}.steps'])
+            for name in ('mean', 'variance', 'std'):
+                value = torch.from_numpy(np.array(state[f'normalizer.{name}'], np.float32))
+                getattr(self._normalizer, name).copy_(value)
+            self._normalizer.batches = int(state['normalizer.batches'])
+            self._noise.load_state({k: v for k, v in state.items() if k.startswith('random.')})
+            load_generator(self._acting, str(state['random.acting']))
+            self._updates = int(state['updates'])
+            self._config = replace(self._config, **json.loads(str(state['live'])))
+        except KeyError as error:
+            raise ValueError(f'state lacks {error}; it is incomplete') from error
+        self._refresh()
+
+    def _choose(self, backend: str) -> tuple[str, Update]:
+        arguments = (self._shape, self._config, self._learnables)
+        if backend == 'reference':
+            return 'reference', ReferenceUpdate(*arguments)
+        if backend in ('auto', 'native'):
+            reason = NativeUpdate.missing(self._shape, self._config, self._device)
+            if reason is None:
+                return 'native', NativeUpdate(*arguments, threads=self._threads)
+            if backend == 'native':
+                raise ValueError(f'the native update cannot be used: {reason}; use torch or auto')
+        if FastUpdate.supports(self._shape, self._config, self._device):
+            return 'torch', FastUpdate(*arguments)
+        return 'torch', ReferenceUpdate(*arguments, fused=True)
+
+    def _refresh(self) -> None:
+        """Tell the update that parameters were written from outside."""
+        refresh = getattr(self._update, 'refresh', None)
+        if refresh:
+            refresh()
+
+    def _plan(self) -> Plan:
+        c, done = self._config, self._updates
+
+        def settings(name: str, weight_decay: float = 0.0, clip: float = 0.0) -> AdamSettings:
+            rate = learning_rate(
+                getattr(c, f'{name}_schedule'),
+                getattr(c, f'{name}_lr'),
+                getattr(c, f'{name}_lr_final'),
+                done,
+                c.schedule_updates,
+            )
+            return AdamSettings(
+                rate, c.adam_beta1, c.adam_beta2, c.adam_epsilon, weight_decay, clip
+            )
+
+        return Plan(
+            update=done,
+            update_actor=(done + 1) % c.policy_delay == 0,
+            update_target=(done + 1) % c.target_interval == 0,
+            target_entropy=c.entropy_target(self._shape.actor.action_size),
+            actor=settings('actor', c.actor_weight_decay, c.gradient_clip),
+            critic=settings('critic', c.critic_weight_decay, c.gradient_clip),
+            temperature=settings('temperature'),
+        )
+
+    def _inputs(self, batch: Batch) -> Inputs:
+        """Check a batch, shape its rewards and normalise its vectors."""
+        c, device = self._config, self._device
+        vector, next_vector = tensor(batch.vector, device), tensor(batch.next_vector, device)
+        reward, discount = tensor(batch.reward, device), tensor(batch.discount, device)
+        action = tensor(batch.action, device)
+        self._check(vector, next_vector, action, reward, discount)
+        sign = 1.0 if c.objective == 'maximise' else -1.0
+        if c.reward_scale != 1.0 or sign < 0.0:
+            reward = reward * (sign * c.reward_scale)
+        if c.reward_bias:
+            if batch.reward_weight is not None:
+                reward = reward + c.reward_bias * tensor(batch.reward_weight, device)
+            elif c.n_step == 1:
+                reward = reward + c.reward_bias
+            else:
+                raise ValueError('reward_bias with n_step > 1 needs batches with reward_weight')
+        if c.normalize_observations:
+            self._normalizer.update(vector)
+            vector, next_vector = self._normalizer(vector), self._normalizer(next_vector)
+        elif self._normalizer.batches:  # fixed statistics that came with a policy
+            vector, next_vector = self._normalizer(vector), self._normalizer(next_vector)
+        image = next_image = None
+        if self._shape.actor.image_shape is not None:
+            if batch.image is None or batch.next_image is None:
+                raise ValueError(f'batch must hold images {self._shape.actor.image_shape}')
+            image, next_image = (
+                image_tensor(batch.image, device),
+                image_tensor(batch.next_image, device),
+            )
+        return Inputs(vector, action, reward, discount, next_vector, image, next_image)
+
+    def _check(
+        self, vector: Tensor, next_vector: Tensor, action: Tensor, reward: Tensor, discount: Tensor
+    ) -> None:
+        size = action.shape[0]
+        expected = {
+            'vector': (vector, (size, self._shape.actor.vector_size)),
+            'next_vector': (next_vector, (size, self._shape.actor.vector_size)),
+            'action': (action, (size, self._shape.actor.action_size)),
+            'reward': (reward, (size,)),
+            'discount': (discount, (size,)),
+        }
+        for name, (value, shape) in expected.items():
+            if value.shape != shape:
+                raise ValueError(
+                    f'{name} of the batch must have shape {shape}, got {tuple(value.shape)}'
+                )
+            # A sum is finite unless an element is not; checked on the CPU only, where it is cheap.
+            if value.device.type == 'cpu' and not math.isfinite(float(value.sum())):
+                raise ValueError(f'{name} of the batch holds numbers that are not finite')

@@ -1,0 +1,81 @@
+"""What learning changes: parameters, targets, Adam's moments; each network one flat vector.
+
+One flat vector per network makes Adam one fused call and a target step one `lerp_`, and gives
+every form of the update (reference, torch, native) the same memory to work on.
+"""
+
+from dataclasses import dataclass, field
+import math
+
+import numpy as np
+import torch
+
+from sac_learner.sac.config import SacConfig
+from sac_learner.sac.networks import initial, Layout, Networks
+
+Tensor = torch.Tensor
+
+
+@dataclass
+class Trained:
+    """A flat parameter vector with Adam's state (Kingma & Ba 2015).
+
+    Attributes:
+        layout: Names and shapes.
+        flat: Parameters, shape (P,).
+        m: First moments, shape (P,).
+        v: Second moments, shape (P,).
+        steps: Steps taken.
+    """
+
+    layout: Layout
+    flat: Tensor
+    m: Tensor = field(init=False)
+    v: Tensor = field(init=False)
+    steps: int = 0
+
+    def __post_init__(self) -> None:
+        """Start the moments at zero."""
+        self.m, self.v = torch.zeros_like(self.flat), torch.zeros_like(self.flat)
+
+    @property
+    def views(self) -> dict[str, Tensor]:
+        """The named parameters."""
+        return self.layout.views(self.flat)
+
+    def forget(self) -> None:
+        """Reset Adam's state."""
+        self.m.zero_()
+        self.v.zero_()
+        self.steps = 0
+
+
+class Learnables:
+    """All parameters of a learner."""
+
+    def __init__(
+        self, shape: Networks, config: SacConfig, seed: int, device: torch.device
+    ) -> None:
+        """Draw the initial parameters; they depend on the seed only."""
+        generator = np.random.default_rng([seed, 0])
+        actor, critic = shape.actor_layout(), shape.critic_layout()
+        self.actor = Trained(actor, initial(actor, generator).to(device))
+        self.critic = Trained(critic, initial(critic, generator).to(device))
+        self.target = self.critic.flat.clone()
+        log_alpha = torch.tensor([math.log(config.initial_temperature)], device=device)
+        self.temperature = Trained(Layout({'log_alpha': (1,)}), log_alpha)
+        self.statistics_layout = shape.statistics_layout()
+        self.statistics = torch.zeros(self.statistics_layout.total, device=device)
+        for name, view in self.statistics_layout.views(self.statistics).items():
+            view.fill_(float(name.endswith('variance')))
+
+    def trained(self) -> dict[str, Trained]:
+        """Return the three parameter vectors by name."""
+        return {'actor': self.actor, 'critic': self.critic, 'temperature': self.temperature}
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Return every tensor that makes up the state, by name."""
+        tensors = {'target': self.target, 'statistics': self.statistics}
+        for name, item in self.trained().items():
+            tensors |= {name: item.flat, f'{name}.m': item.m, f'{name}.v': item.v}
+        return tensors
