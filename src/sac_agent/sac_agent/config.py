@@ -182,15 +182,6 @@ class TimingConfig:
 
 
 @dataclass(frozen=True)
-class StopConfig:
-    """When the run ends."""
-
-    steps: int = option(0, 'Training steps; 0: never.', range=(0, 10**12))
-    solved: bool = option(False, 'End when an evaluation says solved.')
-    linger: float = option(60.0, 'Wait for acknowledgements at the end [s].', range=(0.0, 1e6))
-
-
-@dataclass(frozen=True)
 class RobotConfig:
     """The whole agent."""
 
@@ -214,7 +205,6 @@ class RobotConfig:
     episode: EpisodeConfig = part(EpisodeConfig, 'Episodes.')
     evaluation: EvaluationConfig = part(EvaluationConfig, 'Evaluation.')
     timing: TimingConfig = part(TimingConfig, 'Ages and time-outs.')
-    stop: StopConfig = part(StopConfig, 'End of the run.')
 
     def __post_init__(self) -> None:
         """Check what concerns several sections."""

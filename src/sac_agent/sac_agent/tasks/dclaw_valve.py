@@ -1,0 +1,96 @@
+"""The D'Claw turns a valve until its coloured prong points to the target.
+
+As published (SAC Algorithms and Applications, run parameters in rail-berkeley/softlearning): reward
+``-2 |d|``, initial angle uniform, target pi. From ROBEL DClawTurn: bonuses near the target and the
+success threshold of 0.1 rad. Ours: the bonuses are smooth, and moving costs something near the
+target, so that the policy learns to stop there.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import pi
+from typing import Any, ClassVar
+
+import numpy as np
+
+from sac_agent.layout import SensorLayout
+from sac_agent.settings import option
+from sac_agent.tasks.task import Array, Task, Trajectory
+
+
+@dataclass(frozen=True)
+class DclawValveConfig:
+    """Parameters of the task."""
+
+    valve: str = option('valve_joint', 'Name of the valve joint.')
+    source: str = option('joint_states.position', 'Where its angle is.')
+    velocity_source: str = option('joint_states.velocity', 'Where its velocity is.')
+    target: float = option(pi, 'Angle to reach [rad].', range=(-10.0, 10.0))
+    start_low: float = option(-pi, 'Smallest angle after a reset [rad].', range=(-10.0, 10.0))
+    start_high: float = option(pi, 'Largest angle after a reset [rad].', range=(-10.0, 10.0))
+    tolerance: float = option(0.1, 'Distance that counts as solved [rad].', range=(0.001, 3.2))
+    distance_cost: float = option(2.0, 'Reward per rad of distance.', range=(0.0, 100.0))
+    bonus: float = option(2.0, 'Reward at the target.', range=(0.0, 100.0))
+    bonus_width: float = option(0.1, 'Distance of 60 % of the bonus [rad].', range=(0.001, 3.2))
+    velocity_cost: float = option(
+        0.2, 'Cost per rad/s of the valve near the target.', range=(0.0, 100.0)
+    )
+
+
+class DclawValve(Task):
+    """Reward terms are distance, bonus and velocity; d is the wrapped distance to the target."""
+
+    config_type = DclawValveConfig
+    reward_names = ('distance', 'bonus', 'velocity')
+    feature_names = ('target_error',)
+    distance = 'median_distance'
+    paper: ClassVar[Mapping[str, float]] = {'steps_image': 300_000, 'hours_state': 3.0}
+
+    def __init__(self, layout: SensorLayout, config: Any, period: float) -> None:
+        """Find the valve among the sensor values."""
+        super().__init__(layout, config, period)
+        self._angle = layout.index(config.source, config.valve)
+        self._velocity = layout.index(config.velocity_source, config.valve)
+
+    def error(self, raw: Array) -> Array:
+        """Return the wrapped angle from the target [rad], for raw values (..., S)."""
+        return (raw[..., self._angle] - self.config.target + pi) % (2 * pi) - pi
+
+    def reset_goal(
+        self, rng: np.random.Generator, *, evaluation: bool = False
+    ) -> dict[str, float]:
+        """Return a uniformly random valve angle."""
+        return {self.config.valve: rng.uniform(self.config.start_low, self.config.start_high)}
+
+    def reward(
+        self, before: Array, action: Array, after: Array, history: Sequence[Array]
+    ) -> Array:
+        """Return ``-c |d|``, ``b exp(-d^2 / 2 w^2)`` and the cost of moving near the target."""
+        config = self.config
+        distance = abs(self.error(after))
+        near = np.exp(-0.5 * (distance / config.bonus_width) ** 2)
+        return np.array(
+            [
+                -config.distance_cost * distance,
+                config.bonus * near,
+                -config.velocity_cost * near * abs(after[self._velocity]),
+            ]
+        )
+
+    def success(self, trajectory: Trajectory) -> bool:
+        """Return whether the valve ends within the tolerance."""
+        return bool(abs(self.error(trajectory.sensors[-1])) < self.config.tolerance)
+
+    def metrics(self, trajectory: Trajectory) -> dict[str, float]:
+        """Return distances to the target [rad]; `median_distance` is the paper's measure."""
+        distances = np.abs(self.error(trajectory.sensors[1:]))
+        last_second = max(1, round(1.0 / trajectory.period))
+        return {
+            'median_distance': float(np.median(distances)),
+            'final_distance': float(distances[-1]),
+            'last_second_distance': float(np.median(distances[-last_second:])),
+        }
+
+    def features(self, raw: Array) -> Array:
+        """Return the distance from the target over pi, (1,)."""
+        return np.array([self.error(raw) / pi])

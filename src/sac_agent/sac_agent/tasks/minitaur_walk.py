@@ -1,0 +1,133 @@
+"""Minitaur walks forward.
+
+Reward after bulletphysics/bullet3 (minitaur_extended_env.py, whose author also wrote the paper's
+walking experiment): clipped forward velocity minus the acceleration of actions, from the last three.
+After the words of the paper: large pitch and front legs folded under the robot cost. The weights
+of these two are ours, as the paper gives none.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from sac_agent.layout import SensorLayout
+from sac_agent.angles import roll_pitch
+from sac_agent.settings import option
+from sac_agent.tasks.task import Array, Task, Trajectory
+
+_MOTORS = tuple(
+    f'motor_{leg}{side}_joint'
+    for leg in ('front_left', 'back_left', 'front_right', 'back_right')
+    for side in 'LR'
+)
+_FRONT = (0, 2)  # legs are ordered front left, back left, front right, back right
+
+
+@dataclass(frozen=True)
+class MinitaurWalkConfig:
+    """Parameters of the task."""
+
+    motors: tuple[str, ...] = option(_MOTORS, 'Motor joints, left before right of each leg.')
+    joints: str = option('joint_states.position', 'Where the motor angles are.')
+    orientation: str = option('imu.orientation', 'Where the orientation is.')
+    position: str = option('pose.position', 'Where the position of the body is, elements x, y, z.')
+    velocity_clip: float = option(0.5, 'Fastest rewarded walk [m/s].', range=(0.05, 5.0))
+    action_scale: float = option(0.5, 'Leg angle per action [rad].', range=(0.01, 2.0))
+    acceleration_cost: float = option(0.1, 'Per rad of action change.', range=(0.0, 10.0))
+    pitch_free: float = option(0.15, 'Pitch that costs nothing [rad].', range=(0.0, 1.5))
+    pitch_cost: float = option(0.5, 'Per rad beyond.', range=(0.0, 10.0))
+    swing_free: float = option(0.4, 'Front swing that costs nothing [rad].', range=(0.0, 1.5))
+    swing_cost: float = option(0.5, 'Per rad beyond, each front leg.', range=(0.0, 10.0))
+    tilt_limit: float = option(0.7, 'Roll or pitch that ends the task [rad].', range=(0.1, 1.5))
+    swing_limit: float = option(0.8, 'Front swing that ends the task [rad].', range=(0.1, 1.5))
+    success_velocity: float = option(0.4, 'Mean velocity of success [m/s].', range=(0.0, 5.0))
+    full_length: int = option(500, 'Steps without a fall of success.', range=(1, 1_000_000))
+    start_spread: float = option(
+        0.1, 'Spread of leg angles after a reset [rad], uniform.', range=(0.0, 0.5)
+    )
+    start_channels: tuple[str, ...] = option(
+        (*(f'swing_{i}' for i in range(4)), *(f'extension_{i}' for i in range(4))),
+        'What the reset moves.',
+    )
+    start_pose: tuple[float, ...] = option((0.0,) * 4 + (2.0,) * 4, 'Middle of the reset [rad].')
+
+
+class MinitaurWalk(Task):
+    """Reward terms are velocity, acceleration, pitch and swing."""
+
+    config_type = MinitaurWalkConfig
+    reward_names = ('velocity', 'acceleration', 'pitch', 'swing')
+    distance = 'velocity'
+    paper: ClassVar[Mapping[str, float]] = {'steps': 160_000, 'hours': 2.0, 'episodes': 400}
+
+    def __init__(self, layout: SensorLayout, config: Any, period: float) -> None:
+        """Find motors, orientation and position among the sensor values."""
+        super().__init__(layout, config, period)
+        self._motors = layout.indices(config.joints, config.motors)
+        self._orientation = layout.indices(config.orientation, ('x', 'y', 'z', 'w'))
+        self._x = layout.index(config.position, 'x')
+
+    def front_swing(self, raw: Array) -> Array:
+        """Return the swing of both front legs [rad], (2,); positive is backward."""
+        left = raw[self._motors[[2 * leg for leg in _FRONT]]]
+        right = raw[self._motors[[2 * leg + 1 for leg in _FRONT]]]
+        return np.array([1.0, -1.0]) * (right - left) / 2.0
+
+    def reset_goal(
+        self, rng: np.random.Generator, *, evaluation: bool = False
+    ) -> dict[str, float]:
+        """Return leg angles around the neutral pose."""
+        spread = self.config.start_spread
+        return {
+            name: float(angle + rng.uniform(-spread, spread))
+            for name, angle in zip(self.config.start_channels, self.config.start_pose, strict=True)
+        }
+
+    def reward(
+        self, before: Array, action: Array, after: Array, history: Sequence[Array]
+    ) -> Array:
+        """Return ``clip(v)``, ``-c mean|a - 2 a' + a''|`` and the costs of pitch and swing."""
+        config = self.config
+        velocity = (after[self._x] - before[self._x]) / self.period
+        previous = history[-1] if history else action
+        earlier = history[-2] if len(history) > 1 else previous
+        acceleration = np.abs(action - 2.0 * previous + earlier).mean() * config.action_scale
+        pitch = abs(roll_pitch(after[self._orientation])[1])
+        swing = np.maximum(0.0, self.front_swing(after) - config.swing_free).sum()
+        return np.array(
+            [
+                min(max(velocity, -config.velocity_clip), config.velocity_clip),
+                -config.acceleration_cost * acceleration,
+                -config.pitch_cost * max(0.0, pitch - config.pitch_free),
+                -config.swing_cost * swing,
+            ]
+        )
+
+    def terminated(self, after: Array) -> bool:
+        """Return whether the robot tilts too far or a front leg is folded under it."""
+        tilt = np.abs(roll_pitch(after[self._orientation])).max()
+        swing = self.front_swing(after).max()
+        return bool(tilt > self.config.tilt_limit or swing > self.config.swing_limit)
+
+    def success(self, trajectory: Trajectory) -> bool:
+        """Return whether the robot walked fast enough for the full length, without a fall."""
+        return (
+            not trajectory.terminated
+            and len(trajectory.actions) >= self.config.full_length
+            and self._velocity(trajectory) >= self.config.success_velocity
+        )
+
+    def metrics(self, trajectory: Trajectory) -> dict[str, float]:
+        """Return mean velocity [m/s], distance walked [m] and whether it fell."""
+        x = trajectory.sensors[:, self._x]
+        return {
+            'velocity': self._velocity(trajectory),
+            'walked': float(x[-1] - x[0]),
+            'fell': float(trajectory.terminated),
+        }
+
+    def _velocity(self, trajectory: Trajectory) -> float:
+        x = trajectory.sensors[:, self._x]
+        return float((x[-1] - x[0]) / (max(1, len(x) - 1) * trajectory.period))
