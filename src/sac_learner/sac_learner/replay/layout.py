@@ -1,7 +1,7 @@
 """The files of a replay directory and how a slot is laid out in them.
 
 A slot holds one frame and, if there is one, the transition that led to it. ``rows`` has the
-frame's vector, then that transition's action, reward and ``continues`` (0 if it terminated, else 1);
+frame's vector, then the transition's action, reward and ``continues`` (0 if it terminated, or 1);
 ``images`` the frame's pixels; ``back`` the distance in slots to the frame the transition came from
 (NO_TRANSITION without one); ``forward`` the distance to the frame the next transition leads to
 (0: none yet); ``meta`` who recorded it. All numbers are little-endian.

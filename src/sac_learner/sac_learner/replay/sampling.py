@@ -40,9 +40,10 @@ class Sampler:
         """
         positions = rng.integers(low, head, batch_size)
         for _ in range(64):
-            refused = np.flatnonzero(self._origins(positions) < low)
-            if not refused.size:
+            invalid = self._origins(positions) < low
+            if not invalid.any():
                 return positions
+            refused = np.flatnonzero(invalid)
             positions[refused] = rng.integers(low, head, refused.size)
         # Nearly every slot holds none: look for those that do.
         refused = np.flatnonzero(self._origins(positions) < low)
