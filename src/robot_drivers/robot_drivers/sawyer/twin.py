@@ -1,0 +1,128 @@
+"""The arm and the brick in one process, without a driver: for Gymnasium and for tests."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from robot_drivers.sawyer.description import (
+    Array,
+    GOAL_CORNERS,
+    JOINT_NAMES,
+    LEARNING_EFFORT,
+    POSITION_LOWER,
+    POSITION_UPPER,
+    START,
+    VELOCITY_LIMIT,
+)
+from robot_drivers.sawyer.kinematics import forward
+from robot_drivers.sawyer.workspace import Workspace
+from robot_drivers.sawyer.world import SawyerWorld, Variant
+
+CONTROL_PERIOD = 0.05
+"""Time between two policy torques [s]."""
+PUBLISH_PERIOD = 0.01
+"""Time between two torques of the driver [s]."""
+WRENCH_FILTER = 0.06
+"""Time constant of the robot's wrench estimate [s]; ours, the robot's is not published."""
+
+Sensors = dict[str, Array]
+
+
+def start_positions(goal: Mapping[str, float]) -> Array:
+    """Return joint positions of a reset goal, the start pose where it names no joint.
+
+    Raises:
+        ValueError: The goal names an unknown joint or a position outside its range.
+    """
+    unknown = sorted(set(goal) - set(JOINT_NAMES))
+    if unknown:
+        raise ValueError(f'goal names unknown joints {unknown}; the arm has {list(JOINT_NAMES)}')
+    wanted = np.array([goal.get(name, START[i]) for i, name in enumerate(JOINT_NAMES)])
+    if not ((wanted >= POSITION_LOWER) & (wanted <= POSITION_UPPER)).all():
+        raise ValueError(
+            f'goal {wanted} rad is outside the joint ranges {POSITION_LOWER}..{POSITION_UPPER}'
+        )
+    return wanted
+
+
+def follow(wrench: Array, measured: Array, elapsed: float) -> Array:
+    """Return the filtered wrench after another measurement ``elapsed`` seconds later."""
+    return wrench + (measured - wrench) * (1.0 - float(np.exp(-elapsed / WRENCH_FILTER)))
+
+
+class SawyerTwin:
+    """Steps the cell at the policy's rate with the limits the driver applies.
+
+    Sensors by name: ``joint_states.position`` [rad], ``joint_states.velocity`` [rad/s] and
+    ``joint_states.effort`` [Nm], shape (7,); ``wrench.force`` [N] and ``wrench.torque`` [Nm], shape
+    (3,); ``brick.corners`` and ``brick.goal`` [m], shape (9,), three corners of the held brick and
+    where they belong, in the base frame, computed from joint positions.
+    """
+
+    def __init__(
+        self, *, variant: Variant = 'domed', seed: int = 0, workspace: Workspace | None = None
+    ) -> None:
+        """Load the cell; the arm is at its start pose.
+
+        Args:
+            variant: Studs of the fixed brick.
+            seed: Unused by the physics, which has no noise; kept for twins that have.
+            workspace: Where the push-back begins; the driver's default if None.
+        """
+        del seed
+        self.world = SawyerWorld(variant)
+        self.control_period = CONTROL_PERIOD
+        self.joint_names = JOINT_NAMES
+        self._workspace = workspace or Workspace()
+        self._wrench = np.zeros(6)
+        self._substeps = round(CONTROL_PERIOD / PUBLISH_PERIOD)
+        self._physics_steps = round(PUBLISH_PERIOD / self.world.timestep)
+        self.reset({})
+
+    def reset(self, goal: Mapping[str, float]) -> Sensors:
+        """Put the arm at rest at the joint positions of ``goal`` and return the sensors.
+
+        Raises:
+            ValueError: The goal names an unknown joint or a position outside its range.
+        """
+        self.world.place(start_positions(goal))
+        self._wrench = np.zeros(6)
+        return self.sensors()
+
+    def step(self, torques: Array) -> Sensors:
+        """Apply policy torques for one control period and return the sensors.
+
+        Args:
+            torques: Beyond gravity compensation [Nm], shape (7,), clipped to the learning range.
+
+        Raises:
+            ValueError: ``torques`` is not finite or not of shape (7,).
+        """
+        if torques.shape != (7,) or not np.isfinite(torques).all():
+            raise ValueError(f'torques must be 7 finite numbers in Nm, got {torques}')
+        world = self.world
+        velocities = world.data.qvel
+        wanted = np.clip(torques, -LEARNING_EFFORT, LEARNING_EFFORT)
+        wanted[(np.abs(velocities) > VELOCITY_LIMIT) & (velocities * wanted > 0.0)] = 0.0
+        for _ in range(self._substeps):
+            torque = wanted
+            if not self._workspace.contains(world.link_origins):
+                back = self._workspace.push_back(world.positions, world.velocities)
+                if back is not None:
+                    torque = np.clip(back, -LEARNING_EFFORT, LEARNING_EFFORT)
+            world.step(torque, self._physics_steps)
+            self._wrench = follow(self._wrench, world.wrench, PUBLISH_PERIOD)
+        return self.sensors()
+
+    def sensors(self) -> Sensors:
+        """Return everything a task may look at."""
+        positions = self.world.positions
+        return {
+            'joint_states.position': positions,
+            'joint_states.velocity': self.world.velocities,
+            'joint_states.effort': self.world.efforts,
+            'wrench.force': self._wrench[:3].copy(),
+            'wrench.torque': self._wrench[3:].copy(),
+            'brick.corners': forward(positions).corners().ravel(),
+            'brick.goal': GOAL_CORNERS.ravel().copy(),
+        }
