@@ -3,7 +3,7 @@
 Simulated by default: an emulated servo bus with the hand behind it, and the real driver on it.
 """
 
-import os
+from pathlib import Path
 import tempfile
 
 from launch import LaunchDescription
@@ -13,8 +13,8 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
-HERE = os.path.dirname(os.path.realpath(__file__))
-CONFIG = os.path.join(HERE, '..', 'config')
+HERE = Path(__file__).resolve().parent
+CONFIG = HERE.parent / 'config'
 NAMESPACE = 'dclaw'
 CONFIGURATION_ERROR = 2
 TOOL_ARGUMENTS = {'sigterm_timeout', 'sigkill_timeout'}
@@ -93,10 +93,10 @@ def start(context):
         raise RuntimeError(f'speed must be a number from 0 to 1000, got {value["speed"]!r}')
     hardware = value['backend'] == 'hardware'
     clock = 'wall' if hardware or speed == 1.0 else 'lockstep'
-    robot = os.path.realpath(
-        os.path.join(CONFIG, f'dclaw_valve{"_image" if value["observe"] == "image" else ""}.yaml')
+    robot = str(
+        CONFIG / ('dclaw_valve.yaml' if value['observe'] == 'state' else 'dclaw_valve_image.yaml')
     )
-    port = value['port'] if hardware else os.path.join(tempfile.mkdtemp(prefix='dclaw-'), 'bus')
+    port = value['port'] if hardware else str(Path(tempfile.mkdtemp(prefix='dclaw-')) / 'bus')
     driver = Node(
         package='robot_drivers',
         executable='robot_node',
@@ -120,7 +120,7 @@ def start(context):
         on_exit=stop_on_configuration_error,
     )
     learning = IncludeLaunchDescription(
-        PythonLaunchDescriptionSource(os.path.join(HERE, 'train.launch.py')),
+        PythonLaunchDescriptionSource(str(HERE / 'train.launch.py')),
         launch_arguments={
             **{name: value[name] for name in PASSED_ON if value[name]},
             'robot': robot,

@@ -4,7 +4,7 @@ The robot's driver runs already, or a launch file that includes this one starts 
 """
 
 import datetime
-import os
+from pathlib import Path
 import subprocess
 
 from launch import LaunchDescription
@@ -115,16 +115,15 @@ def start(context):
 
 def _run_directory(value):
     if value['resume']:
-        run_dir = os.path.abspath(value['resume'])
-        if not os.path.exists(os.path.join(run_dir, 'environment.json')):
+        run_dir = Path(value['resume']).resolve()
+        if not (run_dir / 'environment.json').exists():
             raise RuntimeError(f'resume: {run_dir} holds no run; give the run directory itself')
-        return run_dir
-    name = os.path.basename(value['robot']).removesuffix('.yaml')
+        return str(run_dir)
     date = datetime.datetime.now().strftime('%Y%m%d-%H%M%S')
-    run_dir = os.path.abspath(value['run_dir'] or os.path.join('runs', f'{name}-{date}'))
-    if os.path.exists(os.path.join(run_dir, 'environment.json')) and not value['evaluate']:
+    run_dir = Path(value['run_dir'] or f'runs/{Path(value["robot"]).stem}-{date}').resolve()
+    if (run_dir / 'environment.json').exists() and not value['evaluate']:
         raise RuntimeError(f'run_dir: {run_dir} holds a run already; go on with resume:={run_dir}')
-    return run_dir
+    return str(run_dir)
 
 
 def _agent(value, common, lockstep):
@@ -132,7 +131,7 @@ def _agent(value, common, lockstep):
     if value['task']:
         parameters['task'] = value['task']
     if value['evaluate']:
-        parameters['policy_file'] = os.path.abspath(value['evaluate'])
+        parameters['policy_file'] = str(Path(value['evaluate']).resolve())
         parameters['evaluation_episodes'] = int(value['episodes'])
     return Node(
         package='sac_agent',

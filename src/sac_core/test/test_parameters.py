@@ -3,6 +3,7 @@ from dataclasses import dataclass, field
 import pytest
 import rclpy
 from rclpy.parameter import Parameter
+
 from sac_core.parameters import check_values, declare_config, on_change
 
 

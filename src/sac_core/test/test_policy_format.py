@@ -2,6 +2,7 @@ import math
 
 import numpy as np
 import pytest
+
 from sac_core.policy_format import (
     Architecture,
     checksum,

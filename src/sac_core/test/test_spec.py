@@ -1,6 +1,7 @@
 from dataclasses import replace
 
 import pytest
+
 from sac_core.spec import AgentSpec, ObservationSpec
 
 SPEC = AgentSpec(

@@ -1,0 +1,178 @@
+"""The learner as a ROS node: topics and parameters around a worker thread.
+
+Executor: single-threaded, in the main thread; its callbacks only pass messages on. The worker
+thread owns everything that learns and publishes policies.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+import sys
+import time
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+import rclpy
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
+from sac_msgs.msg import (
+    AgentSpec,
+    EpisodeSummary,
+    EvaluationSummary,
+    LearnerStatus,
+    PolicyWeights,
+    Transition,
+    TransitionAck,
+)
+from std_srvs.srv import SetBool, Trigger
+
+from sac_core import convert, qos
+from sac_core.parameters import declare_config, on_change
+from sac_core.policy_format import checksum, pack
+from sac_learner.checkpoint import CheckpointError
+from sac_learner.replay import ReplayError
+from sac_learner.run_directory import RunDirectory, RunDirectoryError
+from sac_learner.sac.config import SacConfig
+from sac_learner.settings import LearnerSettings
+from sac_learner.training import Policy
+from sac_learner.worker import Worker
+
+STATUS_PERIOD = 0.04  # [s]
+DIAGNOSTICS_PERIOD = 1.0  # [s]
+CONFIGURATION_ERROR = 2  # exit code: a person has to mend something first
+
+
+class LearnerNode(Node):
+    """Consumes transitions, publishes policies, acknowledges what it has."""
+
+    def __init__(self) -> None:
+        """Declare the parameters and open the topics.
+
+        Raises:
+            ValueError: A parameter is not admissible, or the run directory cannot be used.
+        """
+        super().__init__('sac_learner')
+        self._settings = declare_config(self, LearnerSettings)
+        config = declare_config(self, SacConfig)
+        if not self._settings.run_dir:
+            raise ValueError('parameter run_dir is missing: give the directory of the run')
+        run = RunDirectory(Path(self._settings.run_dir))
+        self.worker = Worker(
+            config, self._settings, run, publish=self._publish_policy, log=self.get_logger().info
+        )
+        self._policies = self.create_publisher(PolicyWeights, 'policy', qos.LATCHED)
+        self._status = self.create_publisher(LearnerStatus, 'learner_status', qos.STATUS)
+        self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', qos.STATUS)
+        self.create_subscription(AgentSpec, 'agent_spec', self.worker.introduce, qos.LATCHED_SPECS)
+        self.create_subscription(Transition, 'transition', self.worker.receive, qos.EXPERIENCE)
+        self.create_subscription(EpisodeSummary, 'episode', self.worker.episode, qos.STATUS)
+        self.create_subscription(
+            EvaluationSummary, 'evaluation', self.worker.evaluation, qos.STATUS
+        )
+        self.create_service(Trigger, '~/save', self._on_save)
+        self.create_service(SetBool, '~/pause', self._on_pause)
+        on_change(self, SacConfig, self.worker.set_parameter)
+        on_change(self, LearnerSettings, self.worker.set_parameter)
+        # Wall clock: learning goes on while a simulated clock stands still.
+        wall = rclpy.clock.Clock(clock_type=rclpy.clock.ClockType.STEADY_TIME)
+        self.create_timer(STATUS_PERIOD, self._publish_status, clock=wall)
+        self.create_timer(DIAGNOSTICS_PERIOD, self._publish_diagnostics, clock=wall)
+        self.get_logger().info(
+            f'run {run.path}, seed {self._settings.seed}, '
+            f'{self._settings.thread_count()} threads on {self._settings.device}'
+        )
+
+    def _publish_policy(self, policy: Policy) -> None:
+        data = pack(policy.arrays, policy.architecture)
+        msg = PolicyWeights(
+            learner_id=self.worker.learner_id,
+            version=policy.version,
+            updates=policy.updates,
+            spec_hash=self.worker.spec_hash,
+            architecture=policy.architecture.to_json(),
+            crc32=checksum(data),
+            data=convert.octets(data),
+        )
+        msg.header.stamp = self.get_clock().now().to_msg()
+        if self.context.ok():
+            self._policies.publish(msg)
+
+    def _publish_status(self) -> None:
+        values = self.worker.status()
+        metrics: dict[str, float] = values.pop('metrics')
+        acks = [
+            TransitionAck(agent_id=agent, stream_id=stream, received=received, durable=durable)
+            for agent, stream, received, durable in values.pop('acks')
+        ]
+        msg = LearnerStatus(
+            **values,
+            acks=acks,
+            metric_names=list(metrics),
+            metric_values=convert.floats64(list(metrics.values())),
+        )
+        msg.header.stamp = self.get_clock().now().to_msg()
+        self._status.publish(msg)
+
+    def _publish_diagnostics(self) -> None:
+        values = self.worker.diagnostics()
+        error = self.worker.failure
+        status = DiagnosticStatus(
+            level=DiagnosticStatus.ERROR if error else DiagnosticStatus.OK,
+            name=f'{self.get_name()}: learning',
+            message=error or str(values.get('state', '')),
+            hardware_id=self.worker.learner_id,
+            values=[KeyValue(key=key, value=str(value)) for key, value in values.items()],
+        )
+        array = DiagnosticArray(status=[status])
+        array.header.stamp = self.get_clock().now().to_msg()
+        self._diagnostics.publish(array)
+
+    def _on_save(self, request: Any, response: Any) -> Any:
+        response.success = self.worker.save()
+        response.message = 'saving' if response.success else 'nothing has been learned yet'
+        return response
+
+    def _on_pause(self, request: Any, response: Any) -> Any:
+        self.worker.pause(request.data)
+        response.success = True
+        return response
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the node until the run is complete or interrupted; what was learned is saved."""
+    # SIGINT ends the spinning, and what was learned is saved after it.
+    rclpy.init(args=argv, signal_handler_options=SignalHandlerOptions.ALL)
+    code = 0
+    try:
+        node = LearnerNode()
+    except (ValueError, RunDirectoryError, ReplayError, CheckpointError) as error:
+        rclpy.logging.get_logger('sac_learner').fatal(str(error))
+        rclpy.try_shutdown()
+        return CONFIGURATION_ERROR
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    node.worker.start()
+    try:
+        while node.worker.running and rclpy.ok():
+            executor.spin_once(timeout_sec=0.2)
+        _announce_end(executor, node)
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass
+    finally:
+        node.worker.stop()
+        if node.worker.failure:
+            sys.stderr.write(f'sac_learner: {node.worker.failure}\n')
+            code = node.worker.exit_code
+        rclpy.try_shutdown()
+    return code
+
+
+def _announce_end(executor: SingleThreadedExecutor, node: LearnerNode) -> None:
+    """Spin a little longer, so that the agents hear that the run is finished."""
+    end = time.monotonic() + 0.5
+    while rclpy.ok() and time.monotonic() < end:
+        executor.spin_once(timeout_sec=0.1)
+
+
+if __name__ == '__main__':
+    sys.exit(main())

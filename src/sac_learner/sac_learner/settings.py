@@ -1,0 +1,83 @@
+"""Settings of the learner node that are not settings of the algorithm."""
+
+from dataclasses import dataclass, field
+import os
+
+
+@dataclass(frozen=True)
+class LearnerSettings:
+    """How a run is kept, ended and shown."""
+
+    run_dir: str = field(
+        default='', metadata={'doc': 'Directory of the run; an existing run is continued.'}
+    )
+    seed: int = field(default=0, metadata={'doc': 'Seed of networks, noise and sampling.'})
+    steps: int = field(
+        default=0,
+        metadata={'doc': 'Training steps at which the run ends; 0: never.', 'range': (0, 10**12)},
+    )
+    stop_when_solved: bool = field(
+        default=True, metadata={'doc': 'End the run when an evaluation says solved.'}
+    )
+    device: str = field(default='cpu', metadata={'doc': 'cpu, cuda or cuda:N.'})
+    threads: int = field(
+        default=0,
+        metadata={
+            'doc': 'Threads of the update; 0: cores minus two, at most 3.',
+            'range': (0, 256),
+        },
+    )
+    backend: str = field(
+        default='auto',
+        metadata={
+            'doc': 'Form of the update.',
+            'choices': ('auto', 'native', 'torch', 'reference'),
+        },
+    )
+    policy_period: float = field(
+        default=0.25,
+        metadata={'doc': 'Least time between two published policies [s].', 'range': (0.0, 3600.0)},
+    )
+    checkpoint_period: float = field(
+        default=60.0,
+        metadata={
+            'doc': 'Time between two checkpoints [s].',
+            'range': (1.0, 86400.0),
+            'live': True,
+        },
+    )
+    max_lead: int = field(
+        default=100,
+        metadata={
+            'doc': 'Transitions a simulated robot may be ahead of the updates.',
+            'range': (1, 10**9),
+        },
+    )
+    metrics_period: float = field(
+        default=2.0,
+        metadata={'doc': 'Time between two records of losses [s].', 'range': (0.1, 3600.0)},
+    )
+    flush_period: float = field(
+        default=0.5,
+        metadata={
+            'doc': 'Time between two writes of the replay to the disk, after which transitions '
+            'are acknowledged as durable [s].',
+            'range': (0.01, 60.0),
+        },
+    )
+    tensorboard: bool = field(default=True, metadata={'doc': 'Write TensorBoard files.'})
+    metric_label: str = field(
+        default='', metadata={'doc': "Axis label of the task's first metric, with unit."}
+    )
+    paper_steps: float = field(
+        default=0.0,
+        metadata={'doc': 'Steps the paper needed, drawn into the curve.', 'range': (0.0, 1e12)},
+    )
+    paper_hours: float = field(
+        default=0.0,
+        metadata={'doc': 'Robot hours the paper needed, likewise.', 'range': (0.0, 1e6)},
+    )
+
+    def thread_count(self) -> int:
+        """Return the number of threads: agent and simulator keep a core each."""
+        return self.threads or max(1, min(3, (os.cpu_count() or 2) - 2))

@@ -1,0 +1,195 @@
+"""The learner without ROS: transitions in, gradient steps, policies and checkpoints out.
+
+One thread owns a `Training`; other threads read its counters only.
+"""
+
+from dataclasses import dataclass, field
+import time
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sac_core.policy_format import Architecture
+from sac_core.spec import AgentSpec
+from sac_learner.checkpoint import Checkpoints
+from sac_learner.intake import Intake
+from sac_learner.metrics import Metrics
+from sac_learner.pacing import Pacer
+from sac_learner.replay import Replay, ReplayBatch
+from sac_learner.run_directory import RunDirectory
+from sac_learner.sac.agent import Sac
+from sac_learner.sac.config import SacConfig
+from sac_learner.settings import LearnerSettings
+
+KEPT_POLICIES = 100
+
+
+@dataclass
+class Policy:
+    """One published policy."""
+
+    version: int
+    updates: int
+    architecture: Architecture
+    arrays: dict[str, npt.NDArray[np.float32]]
+
+
+@dataclass
+class Rate:
+    """Events per second over the last seconds."""
+
+    window: float = 5.0
+    _marks: list[tuple[float, int]] = field(default_factory=list)
+
+    def observe(self, count: int, now: float) -> float:
+        """Take a counter at a monotonic time [s] and return its rate [1/s]."""
+        self._marks.append((now, count))
+        while len(self._marks) > 2 and self._marks[0][0] < now - self.window:
+            self._marks.pop(0)
+        (begin, first), (end, last) = self._marks[0], self._marks[-1]
+        return (last - first) / (end - begin) if end > begin else 0.0
+
+
+class Training:
+    """Everything that learns from the transitions of agents with one spec."""
+
+    def __init__(
+        self,
+        spec: AgentSpec,
+        config: SacConfig,
+        settings: LearnerSettings,
+        run: RunDirectory,
+        metrics: Metrics,
+    ) -> None:
+        """Open the replay and continue from the newest good checkpoint, if there is one.
+
+        Raises:
+            ReplayError: The replay of this run directory is damaged or of another robot.
+            CheckpointError: There are checkpoints, and none of them can be used.
+        """
+        self.spec_hash = spec.spec_hash()
+        self._settings = settings
+        self._run = run
+        self._metrics = metrics
+        self.replay = Replay(
+            run.path / 'replay',
+            config.replay_capacity,
+            spec.observation.vector_size,
+            spec.observation.image_shape,
+            spec.action_size,
+            spec_hash=self.spec_hash,
+        )
+        self.intake = Intake(self.replay)
+        self.sac = Sac(
+            spec.observation.vector_size,
+            spec.observation.image_shape,
+            spec.action_size,
+            config,
+            seed=settings.seed,
+            device=settings.device,
+            threads=settings.thread_count(),
+            backend=settings.backend,
+        )
+        self.pacer = Pacer(
+            config.updates_per_step, warmup=config.learning_starts, max_lead=settings.max_lead
+        )
+        self._rng = np.random.default_rng([settings.seed, 1])
+        self._batch = ReplayBatch.empty(config.batch_size, self.replay.layout)
+        self._checkpoints = Checkpoints(run.path / 'checkpoints')
+        self.version = 0
+        self.best: dict[str, Any] = {}
+        self._policies: dict[int, Policy] = {}
+        self.losses: dict[str, float] = {}
+        self._rate = Rate()
+        self.updates_per_second = 0.0
+        self._resume()
+
+    # Counters that other threads read
+
+    @property
+    def updates(self) -> int:
+        """Gradient updates done."""
+        return self.sac.updates
+
+    @property
+    def transitions(self) -> int:
+        """Training transitions accepted."""
+        return self.replay.count
+
+    @property
+    def update_to_data(self) -> float:
+        """Updates per transition since training began."""
+        begun = self.transitions - self.sac.config.learning_starts
+        return self.updates / begun if begun > 0 else 0.0
+
+    @property
+    def budget(self) -> int:
+        """Number of transitions beyond which a simulated robot waits."""
+        budget = self.pacer.transition_budget(self.updates)
+        return min(budget, self._settings.steps) if self._settings.steps else budget
+
+    # What the owning thread does
+
+    def learn(self, limit: int) -> int:
+        """Do the updates that are due, at most `limit`, and return how many were done."""
+        count = min(limit, self.pacer.updates_due(self.transitions, self.updates))
+        if count < 1 or self.replay.size < 1:
+            return 0
+        config = self.sac.config
+
+        def batch() -> Any:
+            return self.replay.sample(
+                config.batch_size,
+                self._rng,
+                n_step=config.n_step,
+                discount=config.discount,
+                out=self._batch,
+            )
+
+        self.losses = self.sac.update(batch, count)
+        self.updates_per_second = self._rate.observe(self.updates, time.monotonic())
+        return count
+
+    def new_policy(self) -> Policy:
+        """Return the present policy under a new version."""
+        self.version += 1
+        architecture, arrays = self.sac.policy()
+        policy = Policy(self.version, self.updates, architecture, arrays)
+        self._policies[self.version] = policy
+        for old in [v for v in self._policies if v <= self.version - KEPT_POLICIES]:
+            del self._policies[old]
+        return policy
+
+    def evaluated(self, version: int, success_rate: float, mean_return: float) -> bool:
+        """Keep a policy if it evaluated best so far, and return whether it did."""
+        score = [success_rate, mean_return]
+        policy = self._policies.get(version)
+        if policy is None or (self.best and score <= self.best['score']):
+            return False
+        self.best = {'score': score, 'version': version, 'updates': policy.updates}
+        self._checkpoints.save_best(
+            policy.architecture,
+            policy.arrays,
+            {'spec_hash': self.spec_hash, 'version': str(version), 'updates': str(policy.updates)},
+        )
+        return True
+
+    def set_parameter(self, name: str, value: Any) -> None:
+        """Change a live setting of the algorithm."""
+        self.sac.set_parameter(name, value)
+        if name == 'updates_per_step':
+            self.pacer.set_ratio(value, self.transitions, self.updates)
+
+    def record(self) -> None:
+        """Write losses and rates."""
+        self._metrics.training(
+            self.updates,
+            self.transitions,
+            {
+                **self.losses,
+                'updates_per_second': self.updates_per_second,
+                'update_to_data': self.update_to_data,
+                'replay_size': float(self.replay.size),
+            },
+        )

@@ -1,0 +1,393 @@
+"""The thread that learns: takes what the node passes on, and learns whenever an update is due."""
+
+from collections.abc import Callable
+from dataclasses import replace
+import queue
+import threading
+import time
+from typing import Any
+import uuid
+
+from sac_msgs.msg import (
+    AgentSpec as AgentSpecMsg,
+)
+from sac_msgs.msg import (
+    EpisodeSummary,
+    EvaluationSummary,
+    LearnerStatus,
+    Transition,
+)
+
+from sac_core import convert
+from sac_core.parameters import check_values
+from sac_core.spec import AgentSpec
+from sac_learner import report
+from sac_learner.checkpoint import CheckpointError
+from sac_learner.metrics import Metrics
+from sac_learner.progress import Progress, ProgressLine
+from sac_learner.replay import ReplayError
+from sac_learner.run_directory import RunDirectory
+from sac_learner.sac.agent import DivergenceError
+from sac_learner.sac.config import SacConfig
+from sac_learner.settings import LearnerSettings
+from sac_learner.training import Policy, Training
+
+UPDATES_PER_TURN = 8  # gradient updates between two looks at what arrived
+GRACE = 30.0  # [s] to wait for the last evaluation once the steps are used up
+IDLE = 0.02  # [s]
+CONFIGURATION_ERROR = 2
+
+
+class Worker:
+    """Owns a `Training` in a thread of its own; every public method may be called from another."""
+
+    def __init__(
+        self,
+        config: SacConfig,
+        settings: LearnerSettings,
+        run: RunDirectory,
+        *,
+        publish: Callable[[Policy], None],
+        log: Callable[[str], Any],
+    ) -> None:
+        """Prepare the run directory; nothing is learned before `start`."""
+        self._config = config
+        self._settings = settings
+        self._run = run
+        self._publish = publish
+        self._log = log
+        self._inbox: queue.SimpleQueue[tuple[Callable[..., None], tuple[Any, ...]]] = (
+            queue.SimpleQueue()
+        )
+        run.record_environment(settings.seed, {'learner': vars(settings), 'sac': vars(config)})
+        self._metrics = Metrics(run.path, tensorboard=settings.tensorboard)
+        self._metrics.event('start', seed=settings.seed)
+        self.learner_id = uuid.uuid4().hex[:12]
+        self._training: Training | None = None
+        self._specs: dict[str, AgentSpec] = {}
+        self._progress = Progress(limit=settings.steps)
+        self._line = ProgressLine(log)
+        self._state = LearnerStatus.STATE_WAITING
+        self._paused = False
+        self._stopping = threading.Event()
+        self._finished = False
+        self._evaluated_steps = -1
+        self._exhausted_since: float | None = None
+        self._published: tuple[float, int] = (float('-inf'), -1)
+        self._due = {'checkpoint': 0.0, 'metrics': 0.0, 'line': 0.0, 'flush': 0.0}
+        self.failure = ''
+        self.exit_code = 0
+        self.refused_agents: dict[str, str] = {}
+        self._thread = threading.Thread(target=self._main, name='learning', daemon=True)
+
+    # Called by the node
+
+    @property
+    def running(self) -> bool:
+        """Whether the thread is at work; it ends by itself when the run is complete."""
+        return self._thread.is_alive()
+
+    @property
+    def spec_hash(self) -> str:
+        """Hash of the spec that is learned, empty before an agent has introduced itself."""
+        return self._training.spec_hash if self._training else ''
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread; it saves a checkpoint and writes the report first."""
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def introduce(self, msg: AgentSpecMsg) -> None:
+        """Take an agent's announcement."""
+        self._inbox.put((self._on_spec, (msg,)))
+
+    def receive(self, msg: Transition) -> None:
+        """Take a transition."""
+        self._inbox.put((self._on_transition, (msg,)))
+
+    def episode(self, msg: EpisodeSummary) -> None:
+        """Take the summary of an episode."""
+        self._inbox.put((self._on_episode, (msg,)))
+
+    def evaluation(self, msg: EvaluationSummary) -> None:
+        """Take the summary of an evaluation."""
+        self._inbox.put((self._on_evaluation, (msg,)))
+
+    def set_parameter(self, name: str, value: Any) -> None:
+        """Change a live parameter from the next update on.
+
+        Raises:
+            ValueError: The value is not admissible together with the others.
+        """
+        if name in vars(self._settings):
+            check_values(LearnerSettings, {name: value})
+        else:
+            replace(self._config, **{name: value})
+        self._inbox.put((self._on_parameter, (name, value)))
+
+    def save(self) -> bool:
+        """Ask for a checkpoint; return whether there is anything to save."""
+        self._inbox.put((self._on_save, ()))
+        return self._training is not None
+
+    def pause(self, paused: bool) -> None:
+        """Stop or go on with the gradient updates; transitions are taken all the same."""
+        self._paused = paused
+
+    def status(self) -> dict[str, Any]:
+        """Return the fields of LearnerStatus."""
+        training = self._training
+        base = {'learner_id': self.learner_id, 'state': self._state}
+        if training is None:
+            return {**base, 'metrics': {}, 'acks': []}
+        return {
+            **base,
+            'updates': training.updates,
+            'transitions': training.transitions,
+            'transition_budget': training.budget,
+            'policy_version': training.version,
+            'updates_per_second': training.updates_per_second,
+            'update_to_data': training.update_to_data,
+            'replay_size': training.replay.size,
+            'replay_capacity': training.replay.capacity,
+            'duplicates': training.intake.duplicates,
+            'rejected': training.intake.rejected,
+            'acks': training.acks(),
+            'metrics': dict(training.losses),
+        }
+
+    def diagnostics(self) -> dict[str, Any]:
+        """Return what the diagnostics show."""
+        values = self.status()
+        values.pop('acks')
+        metrics = values.pop('metrics')
+        refused = {f'refused agent {name}': why for name, why in self.refused_agents.items()}
+        training = self._training
+        reasons = dict(training.intake.reasons) if training else {}
+        counted = {f'rejected: {reason}': count for reason, count in reasons.items()}
+        return {**values, **metrics, **refused, **counted}
+
+    # The thread
+
+    def _main(self) -> None:
+        try:
+            while not self._stopping.is_set() and not self._finished:
+                self._take()
+                self._work()
+        except (ReplayError, CheckpointError, DivergenceError, OSError) as error:
+            self.failure = str(error)
+            recoverable = isinstance(error, (DivergenceError, OSError))
+            self.exit_code = 1 if recoverable else CONFIGURATION_ERROR
+        finally:
+            self._close()
+
+    def _take(self) -> None:
+        """Deal with everything that arrived; wait a little when there is nothing to do."""
+        idle = self._state != LearnerStatus.STATE_TRAINING
+        try:
+            handler, arguments = self._inbox.get(timeout=IDLE if idle else 1e-4)
+            while True:
+                handler(*arguments)
+                handler, arguments = self._inbox.get_nowait()
+        except queue.Empty:
+            pass
+
+    def _work(self) -> None:
+        training = self._training
+        if training is None:
+            return
+        done = 0 if self._paused else training.learn(UPDATES_PER_TURN)
+        self._state = self._next_state(training, done)
+        now = time.monotonic()
+        self._publish_if_due(training, now)
+        if self._is_due('flush', now, self._settings.flush_period):
+            training.replay.flush()
+        if self._is_due('metrics', now, self._settings.metrics_period) and training.losses:
+            training.record()
+        if self._is_due('checkpoint', now, self._settings.checkpoint_period):
+            training.checkpoint()
+        if self._is_due('line', now, 0.5):
+            self._show(now)
+        self._end_if_exhausted(training, now)
+
+    def _next_state(self, training: Training, done: int) -> int:
+        if self._paused:
+            return int(LearnerStatus.STATE_PAUSED)
+        if done:
+            return int(LearnerStatus.STATE_TRAINING)
+        if training.transitions < self._config.learning_starts:
+            return int(LearnerStatus.STATE_WARMUP)
+        return int(LearnerStatus.STATE_PACED)
+
+    def _publish_if_due(self, training: Training, now: float) -> None:
+        last, updates = self._published
+        if training.updates != updates and now - last >= self._settings.policy_period:
+            self._published = (now, training.updates)
+            self._publish(training.new_policy())
+
+    def _is_due(self, what: str, now: float, period: float) -> bool:
+        if now - self._due[what] < period:
+            return False
+        self._due[what] = now
+        return True
+
+    def _end_if_exhausted(self, training: Training, now: float) -> None:
+        limit = self._settings.steps
+        if not limit or training.transitions < limit or training.updates_are_due():
+            return
+        if self._exhausted_since is None:
+            self._exhausted_since = now
+            self._publish(training.new_policy())
+        if self._evaluated_steps >= limit or now - self._exhausted_since > GRACE:
+            self._finish(f'the limit of {limit} steps is reached')
+
+    def _finish(self, reason: str) -> None:
+        self._metrics.event('finished', reason=reason)
+        self._state = int(LearnerStatus.STATE_FINISHED)
+        self._show(time.monotonic(), final=True)
+        self._log(f'finished: {reason}')
+        self._finished = True
+
+    def _close(self) -> None:
+        training = self._training
+        if training is not None:
+            try:
+                training.record()
+                training.close()
+            except (OSError, ReplayError, CheckpointError) as error:
+                self.failure = self.failure or str(error)
+                self.exit_code = self.exit_code or 1
+        self._metrics.event('stop', failure=self.failure)
+        self._metrics.close()
+        settings = self._settings
+        arguments = [
+            str(self._run.path),
+            *(['--label', settings.metric_label] if settings.metric_label else []),
+            *(['--paper-steps', str(settings.paper_steps)] if settings.paper_steps else []),
+            *(['--paper-hours', str(settings.paper_hours)] if settings.paper_hours else []),
+        ]
+        report.main(arguments)
+
+    # What arrives
+
+    def _on_spec(self, msg: AgentSpecMsg) -> None:
+        try:
+            spec = convert.spec_from_msg(msg)
+        except ValueError as error:
+            self._refuse(msg.agent_id, str(error))
+            return
+        if self._training is not None and spec.spec_hash() != self._training.spec_hash:
+            self._refuse(
+                spec.agent_id,
+                f'its spec {spec.spec_hash()} is not {self._training.spec_hash}, which is learned '
+                'here; start another learner for it',
+            )
+            return
+        if self._training is None:
+            self._training = Training(spec, self._config, self._settings, self._run, self._metrics)
+            now = time.monotonic()
+            self._due = dict.fromkeys(self._due, now)
+            self._published = (now, self._training.updates)
+            self._publish(self._training.new_policy())
+        known = self._specs.get(spec.agent_id)
+        self._specs[spec.agent_id] = spec
+        self.refused_agents.pop(spec.agent_id, None)
+        self._training.register(spec)
+        if known != spec:
+            self._run.record_agent(spec.agent_id, spec.config)
+            self._metrics.event('agent', agent=spec.agent_id, stream=spec.stream_id)
+            self._log(f'agent {spec.agent_id}: {spec.task}, {len(spec.action_names)} actions')
+
+    def _refuse(self, agent_id: str, reason: str) -> None:
+        if self.refused_agents.get(agent_id) != reason:
+            self._log(f'agent {agent_id!r} is refused: {reason}')
+        if len(self.refused_agents) < 100:
+            self.refused_agents[agent_id] = reason
+
+    def _on_transition(self, msg: Transition) -> None:
+        if self._training is not None:
+            self._training.receive(msg)
+
+    def _on_episode(self, msg: EpisodeSummary) -> None:
+        values = dict(zip(msg.metric_names, map(float, msg.metric_values), strict=False))
+        record = {
+            'agent': msg.agent_id,
+            'episode': msg.episode,
+            'evaluation': msg.evaluation,
+            'steps': msg.steps,
+            'length': msg.length,
+            'duration': msg.duration,
+            'return': msg.episode_return,
+            'success': msg.success,
+            'terminated': msg.terminated,
+            'truncation_reason': msg.truncation_reason,
+            'policy_version': msg.policy_version,
+        }
+        self._metrics.episode(record, values)
+        if not msg.evaluation:
+            self._progress.episodes += 1
+            self._progress.returns.append(msg.episode_return)
+            if values:
+                self._progress.metric, value = next(iter(values.items()))
+                self._progress.metrics.append(value)
+
+    def _on_evaluation(self, msg: EvaluationSummary) -> None:
+        values = dict(zip(msg.metric_names, map(float, msg.metric_values), strict=False))
+        record = {
+            'agent': msg.agent_id,
+            'steps': msg.steps,
+            'policy_version': msg.policy_version,
+            'episodes': msg.episodes,
+            'success_rate': msg.success_rate,
+            'return': msg.mean_return,
+            'solved': msg.solved,
+            'robot_time': msg.robot_time,
+        }
+        self._metrics.evaluation(record, values)
+        self._evaluated_steps = max(self._evaluated_steps, msg.steps)
+        self._progress.evaluated = f'evaluation {msg.success_rate:.0%} success'
+        if self._training is None:
+            return
+        best = self._training.evaluated(msg.policy_version, msg.success_rate, msg.mean_return)
+        metrics = ', '.join(f'{k.replace("_", " ")} {v:.3f}' for k, v in values.items())
+        self._log(
+            f'evaluation after {msg.steps} steps: {msg.success_rate:.0%} success, '
+            f'return {msg.mean_return:.1f}, {metrics}{" (best so far)" if best else ""}'
+        )
+        if msg.solved and self._settings.stop_when_solved:
+            self._finish(f'solved after {msg.steps} steps')
+
+    def _on_parameter(self, name: str, value: Any) -> None:
+        if name in vars(self._settings):
+            self._settings = replace(self._settings, **{name: value})
+        else:
+            self._config = replace(self._config, **{name: value})
+            if self._training is not None:
+                self._training.set_parameter(name, value)
+        self._metrics.event('parameter', name=name, value=value)
+
+    def _on_save(self) -> None:
+        if self._training is not None:
+            self._training.checkpoint()
+
+    def _show(self, now: float, *, final: bool = False) -> None:
+        training = self._training
+        if training is None:
+            return
+        progress = self._progress
+        progress.observe(training.transitions, now)
+        progress.updates = training.updates
+        progress.updates_per_second = training.updates_per_second
+        progress.update_to_data = training.update_to_data
+        names = {
+            LearnerStatus.STATE_WARMUP: 'warm-up',
+            LearnerStatus.STATE_PAUSED: 'paused',
+            LearnerStatus.STATE_FINISHED: 'finished',
+        }
+        progress.state = names.get(self._state, '')
+        self._line.show(progress.line(), final=final)
