@@ -1,0 +1,461 @@
+"""The D'Claw as a robot: nine finger servos, and a tenth that turns the valve in a reset."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+import time
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from robot_drivers.dclaw import control_table as table
+from robot_drivers.dclaw.bus import Bus, retried
+from robot_drivers.dclaw.camera import Camera
+from robot_drivers.dclaw.config import (
+    ALL_IDS,
+    DclawConfig,
+    JOINTS,
+    MECHANICAL,
+    MOTOR_IDS,
+    NAMES,
+    OFFSET,
+    REST_POSE,
+    VALVE,
+)
+from robot_drivers.dclaw.reset import scripted_reset
+from robot_drivers.errors import (
+    ConnectionFailedError,
+    MotorFaultError,
+    NotConnectedError,
+    RobotError,
+    StaleStateError,
+)
+from robot_drivers.robot import Array, Clock, Image, Robot, RobotState
+
+# What one sync read fetches, gathered by indirect addressing: everything that tells a fault.
+BLOCK = np.dtype(
+    [
+        ('error', 'u1'),
+        ('torque', 'u1'),
+        ('watchdog', 'u1'),
+        ('tick', '<u2'),
+        ('current', '<i2'),
+        ('velocity', '<i4'),
+        ('position', '<i4'),
+        ('voltage', '<u2'),
+        ('temperature', 'u1'),
+    ]
+)
+SOURCES = (70, 64, 98, 120, 121, *range(126, 136), 144, 145, 146)
+COUNT = len(ALL_IDS)
+Sample = NDArray[Any]  # (10,) of BLOCK
+
+
+class DynamixelClaw(Robot):
+    """A hand on a servo bus.
+
+    Firmware limits are the mechanical ones, so that a finger outside the policy's limits can be
+    held where it is; commands are kept to the narrower limits of ``spec``.
+    """
+
+    def __init__(
+        self, bus: Bus, config: DclawConfig, clock: Clock = 'wall', camera: Camera | None = None
+    ) -> None:
+        """Touch nothing yet.
+
+        Args:
+            bus: Where the servos are.
+            config: Limits and times.
+            clock: lockstep only with an emulated bus that advances with every sync write of goals.
+            camera: Pictures to go with the joint angles.
+        """
+        self.spec = config.spec()
+        self.config = config
+        self.bus = bus
+        self.clock = clock
+        self.counts: Counter[str] = Counter()
+        self.origin: Callable[[], float] = lambda: 0.0  # [s] where lockstep time begins
+        self._camera = camera
+        self._torque = np.zeros(COUNT, dtype=bool)  # what we switched on
+        self._armed = False
+        self._current_unit = np.ones(COUNT)  # [Nm] per LSB
+        self._state: RobotState | None = None  # last good one
+        self._sample: Sample | None = None
+        self._good = 0.0  # monotonic time of the last good sample [s]
+        self._stale = 0  # failed reads in a row
+        self._start, self._elapsed = 0.0, 0  # lockstep: [s], [ms] since then
+        self._goals: Array | None = None  # lockstep: sent, not yet seen to have advanced the robot
+
+    # Life
+
+    def connect(self) -> None:
+        """Find every servo, set what it must know, read a first state; all limp.
+
+        Raises:
+            ConnectionFailedError: Port or servos missing, or a servo of an unknown kind.
+        """
+        self.bus.start()
+        try:
+            self._start, self._elapsed = self.origin(), 0
+            self._sample = self._state = self._goals = None
+            self._torque[:] = False
+            missing, models = [], []
+            for servo_id in ALL_IDS:
+                try:
+                    models.append(self._retried(lambda i=servo_id: self.bus.ping(i)))  # type: ignore[misc]
+                except StaleStateError:
+                    missing.append(servo_id)
+            if missing:
+                raise ConnectionFailedError(
+                    f"D'Claw motors {missing} did not answer; check their power, cable, id and "
+                    f'baud rate ({self.config.baud_rate}), then configure the driver again'
+                )
+            unknown = {i: m for i, m in zip(ALL_IDS, models, strict=True) if m not in table.MODELS}
+            if unknown:
+                raise ConnectionFailedError(
+                    f'motors of unknown model (id: number) {unknown}; known are '
+                    f'{sorted(table.MODELS)}, see dclaw/control_table.py'
+                )
+            known = [table.MODELS[number] for number in models]
+            self._current_unit = np.array([m.current_unit * m.torque_constant for m in known])
+            self._switch_off()
+            for index in range(COUNT):
+                self._set_eeprom(index)
+                self._set_ram(ALL_IDS[index])
+            if self._camera is not None:
+                self._camera.start()
+            self.read()
+        except RobotError:
+            self.close()
+            raise
+
+    def enable(self) -> None:
+        """Recover servos that shut down, then hold every finger where it is; the valve is free."""
+        self._reconnect()
+        sample = self._fetch()
+        dead = np.flatnonzero(sample['error'])
+        for index in dead:
+            self._recover(ALL_IDS[index])
+        if dead.size:
+            sample = self._fetch()
+        if sample['error'].any():
+            raise MotorFaultError(self._fault_text(sample) + '; switch their power off and on')
+        self._accept(sample)
+        self.set_torque(range(len(MOTOR_IDS)), on=True)
+        self.read()
+
+    def limp(self) -> None:
+        """Switch torque off everywhere and make sure of it, best effort."""
+        for _ in range(self.config.retries + 1):
+            try:
+                self._switch_off()
+                block = self.bus.sync_read(ALL_IDS, table.TORQUE_ENABLE.address, 1)
+            except (RobotError, OSError):
+                self.counts['limp_retry'] += 1
+                continue
+            if not block.any():
+                break
+        self._torque[:] = False
+        self._armed = False
+        self._goals = None
+
+    def close(self) -> None:
+        """Go limp, then close bus and camera."""
+        self.limp()
+        self.bus.stop()
+        if self._camera is not None:
+            self._camera.close()
+
+    # One cycle
+
+    def read(self) -> RobotState:
+        """Return the newest measurement; a lost one is the last again, with its old stamp."""
+        try:
+            sample = self._fetch()
+        except StaleStateError as error:
+            return self._stale_state(error)
+        if self._goals is not None and self.clock == 'lockstep':
+            sample = self._ensure_advance(sample)
+        on = self._torque.any()
+        if on and sample['error'].any():
+            self.limp()
+            raise MotorFaultError(
+                self._fault_text(sample) + '; free the joint, let it cool, then call ~/enable'
+            )
+        gone = self._torque & (sample['torque'] == 0)
+        if gone.any():
+            lost = [i for i, s in zip(ALL_IDS, gone, strict=True) if s]
+            self.limp()
+            raise MotorFaultError(
+                f'motors {lost} lost their torque, as after a drop of the supply; check it, then '
+                'call ~/enable'
+            )
+        reason = ''
+        if self._armed and (sample['watchdog'] == table.WATCHDOG_TRIPPED).any():
+            reason = self._rearm(sample)
+        return self._accept(sample, reason)
+
+    def _write(self, target: Array) -> None:
+        if not self._torque[: len(JOINTS)].all():
+            raise MotorFaultError('the fingers are limp; call ~/enable')
+        self.move(np.concatenate([target, [np.nan]]))
+
+    def move(self, goals: Array) -> None:
+        """Send goals, shape (10,), rad, NaN: none; beyond the command limits, for resets.
+
+        In lockstep this lets one control period pass.
+        """
+        wanted = np.flatnonzero(~np.isnan(goals))
+        inside = np.clip(goals[wanted], MECHANICAL[0, wanted], MECHANICAL[1, wanted])
+        ticks = table.to_ticks(inside, OFFSET[wanted]).astype(int)
+        ids = [ALL_IDS[index] for index in wanted]
+        self._guarded(lambda: self.bus.sync_write(ids, table.GOAL_POSITION, ticks.tolist()))
+        self._goals = goals
+
+    def set_torque(self, indices: Any, *, on: bool) -> None:
+        """Switch servos, by index into NAMES; what comes on holds where it is."""
+        chosen = [int(i) for i in indices if bool(self._torque[int(i)]) != on]
+        if not chosen:
+            return
+        if on:
+            sample = self._fetch()
+            angle = table.to_angle(sample['position'], OFFSET)
+            angle = np.clip(angle, MECHANICAL[0], MECHANICAL[1])
+            goals = table.to_ticks(angle, OFFSET).astype(int)
+            for index in chosen:
+                self._set_register(ALL_IDS[index], table.BUS_WATCHDOG, 0)
+                self._set_register(ALL_IDS[index], table.GOAL_POSITION, int(goals[index]))
+        for index in chosen:
+            self._set_register(ALL_IDS[index], table.TORQUE_ENABLE, int(on))
+            self._torque[index] = on
+        self._arm()
+
+    def reset(self, goal: Mapping[str, float], timeout: float) -> Iterator[RobotState]:
+        """Turn the valve and put the fingers back; see ``dclaw.reset``."""
+        unknown = [name for name in goal if name not in NAMES]
+        if unknown:
+            raise ValueError(f'cannot reset {unknown}; the hand has {NAMES}')
+        pose = np.array(
+            [goal.get(name, rest) for name, rest in zip(JOINTS, REST_POSE, strict=True)]
+        )
+        if not ((pose >= self.spec.lower) & (pose <= self.spec.upper)).all():
+            raise ValueError(f'start pose {pose} must lie within {self.spec.upper}')
+        valve = goal.get(VALVE)
+        if valve is not None and not np.isfinite(valve):
+            raise ValueError(f'{VALVE} must be finite, got {valve}')
+        return scripted_reset(self, pose, valve, timeout)
+
+    def health(self) -> dict[str, Any]:
+        """Return counters and readings for diagnostics."""
+        report: dict[str, Any] = {f'bus {name}': n for name, n in sorted(self.bus.errors.items())}
+        report |= dict(sorted(self.counts.items()))
+        report['failed reads in a row'] = self._stale
+        if self._sample is not None:
+            sample = self._sample
+            report['supply [V]'] = round(float(sample['voltage'].min()) * table.VOLTAGE_UNIT, 1)
+            report['hottest motor [deg C]'] = int(sample['temperature'].max())
+            report['motor faults'] = self._fault_text(sample) if sample['error'].any() else 'none'
+        return report
+
+    # Reading
+
+    def _fetch(self) -> Sample:
+        """Return a plausible sample, shape (10,); restores servos that forgot their settings."""
+        for _ in range(2):
+            sample = self._retried(self._sample_once)
+            forgetful = np.flatnonzero(sample['voltage'] == 0)  # impossible: the map is gone
+            if not forgetful.size:
+                return sample
+            self.counts['servo reboots'] += 1
+            if self._torque[forgetful].any():
+                self.limp()
+                for index in forgetful:
+                    self._set_ram(ALL_IDS[index])
+                raise MotorFaultError(
+                    f'motors {[ALL_IDS[i] for i in forgetful]} restarted while moving; check '
+                    'their supply, then call ~/enable'
+                )
+            for index in forgetful:
+                self._set_ram(ALL_IDS[index])
+            self._sample = None  # their clocks began anew
+        raise StaleStateError('servos forget their settings at once; check the supply')
+
+    def _sample_once(self) -> Sample:
+        data = self.bus.sync_read(ALL_IDS, table.INDIRECT_DATA, BLOCK.itemsize)
+        sample = np.ascontiguousarray(data).view(BLOCK)[:, 0]
+        if self._sample is not None and sample['voltage'].all():
+            passed = (sample['tick'].astype(int) - self._sample['tick']) % table.TICK_MODULO
+            spread = int(passed.max() - passed.min())
+            # In lockstep all clocks advance alike; else answers of one exchange differ by ms.
+            if spread > (0 if self.clock == 'lockstep' else 25):
+                self.counts['late answers'] += 1
+                self._resynchronise(passed)
+                raise StaleStateError('an answer of an earlier exchange came')
+        return sample
+
+    def _resynchronise(self, passed: NDArray[np.int_]) -> None:
+        """Forget the clocks when they stay apart: a servo restarted, which is no late answer."""
+        if self.counts['late answers'] % (3 * (self.config.retries + 1)) == 0:
+            del passed
+            self._sample = None
+
+    def _accept(self, sample: Sample, reason: str = '') -> RobotState:
+        if self._sample is not None:
+            self._elapsed += (
+                int(sample['tick'][0]) - int(self._sample['tick'][0])
+            ) % table.TICK_MODULO
+        self._sample, self._stale, self._good = sample, 0, time.monotonic()
+        stamp = self._start + self._elapsed / 1000 if self.clock == 'lockstep' else self._measured
+        self._state = RobotState(
+            stamp=stamp,
+            position=table.to_angle(sample['position'], OFFSET),
+            velocity=sample['velocity'] * table.VELOCITY_UNIT,
+            effort=sample['current'] * self._current_unit,
+            image=self._picture(),
+            interrupted=reason,
+        )
+        return self._state
+
+    def _picture(self) -> Image | None:
+        if self._camera is None:
+            return None
+        try:
+            return self._camera.capture()
+        except StaleStateError:
+            self.counts['lost pictures'] += 1
+            with suppress(ConnectionFailedError):
+                self._camera.start()
+            return None
+
+    def _stale_state(self, error: StaleStateError) -> RobotState:
+        self._stale += 1
+        self.counts['stale reads'] += 1
+        silence = time.monotonic() - self._good
+        over = (
+            self._stale >= self.config.stale_limit
+            if self.clock == 'lockstep'
+            else silence > self.config.stale_timeout
+        )
+        if over or self._state is None:
+            self.limp()
+            raise StaleStateError(f'{error}; check cable and power, then call ~/enable') from error
+        return self._state
+
+    def _ensure_advance(self, sample: Sample) -> Sample:
+        """Send goals again that got lost: in lockstep time shows it."""
+        assert self._goals is not None
+        for _ in range(self.config.retries):
+            if self._sample is None or (sample['tick'] != self._sample['tick']).any():
+                break
+            self.counts['lost commands'] += 1
+            self.move(self._goals)
+            sample = self._fetch()
+        self._goals = None
+        return sample
+
+    # Writing
+
+    def _switch_off(self) -> None:
+        for register in (table.TORQUE_ENABLE, table.BUS_WATCHDOG):
+            self.bus.sync_write(ALL_IDS, register, [0] * COUNT)
+
+    def _arm(self) -> None:
+        """Let servos stop by themselves when we fall silent; only those that are on."""
+        units = round(self.config.watchdog / table.WATCHDOG_UNIT)
+        values = [units if on else 0 for on in self._torque]
+        self._guarded(lambda: self.bus.sync_write(ALL_IDS, table.BUS_WATCHDOG, values))
+        self._armed = units > 0 and bool(self._torque.any())
+
+    def _rearm(self, sample: Sample) -> str:
+        """Go on after the watchdog stopped the servos: hold here; torque never went off."""
+        self.counts['watchdog trips'] += 1
+        flags = sample['watchdog'] == table.WATCHDOG_TRIPPED
+        tripped = [i for i, flag in zip(ALL_IDS, flags, strict=True) if flag]
+        self._guarded(lambda: self.bus.sync_write(ALL_IDS, table.BUS_WATCHDOG, [0] * COUNT))
+        goals = table.to_angle(sample['position'], OFFSET)
+        self.move(np.where(self._torque, goals, np.nan))
+        self._goals = None
+        self._arm()
+        return f'bus watchdog stopped motors {tripped}: the driver was silent for too long'
+
+    def _recover(self, servo_id: int) -> None:
+        """Restart a servo that shut down; nothing else clears it."""
+        with suppress(StaleStateError):  # it may answer no more
+            self.bus.reboot(servo_id)
+        self.counts['recoveries'] += 1
+        deadline = time.monotonic() + self.config.reboot_timeout
+        while True:
+            try:
+                self.bus.ping(servo_id)
+                break
+            except StaleStateError as error:
+                if time.monotonic() > deadline:
+                    raise MotorFaultError(
+                        f'motor {servo_id} does not come back after a restart; check its power'
+                    ) from error
+        self._sample = None
+        self._set_ram(servo_id)
+
+    def _reconnect(self) -> None:
+        """Open the bus again if it went away."""
+        try:
+            self._fetch()
+        except NotConnectedError:
+            self.counts['reconnections'] += 1
+            self.connect()
+
+    def _set_eeprom(self, index: int) -> None:
+        """Write what differs: EEPROM wears out, and is locked while torque is on."""
+        servo_id = ALL_IDS[index]
+        low, high = table.to_ticks(MECHANICAL[:, index], OFFSET[index]).astype(int).tolist()
+        for register, value in (
+            (table.RETURN_DELAY, 0),
+            (table.OPERATING_MODE, table.POSITION_MODE),
+            (table.DRIVE_MODE, 0),
+            (table.HOMING_OFFSET, 0),
+            (table.MIN_POSITION, max(low, 0)),
+            (table.MAX_POSITION, min(high, table.TICKS_PER_TURN - 1)),
+        ):
+            if self._retried(lambda r=register: self.bus.read(servo_id, r)) != value:  # type: ignore[misc]
+                self._set_register(servo_id, register, value)
+
+    def _set_ram(self, servo_id: int) -> None:
+        """Write what a servo forgets when it restarts."""
+        self._set_register(servo_id, table.TORQUE_ENABLE, 0)
+        for i, source in enumerate(SOURCES):
+            register = table.Register(table.INDIRECT_ADDRESS + 2 * i, 2)
+            self._set_register(servo_id, register, source)
+        for register, value in (
+            (table.POSITION_P_GAIN, self.config.position_gain),
+            (table.PROFILE_ACCELERATION, 0),
+            (table.PROFILE_VELOCITY, 0),
+        ):
+            self._set_register(servo_id, register, value)
+
+    def _set_register(self, servo_id: int, register: table.Register, value: int) -> None:
+        self._retried(lambda: self.bus.write(servo_id, register, value))
+
+    def _retried(self, transfer: Callable[[], Any]) -> Any:
+        before = time.time()
+        result = retried(transfer, self.config.retries)
+        self._measured = 0.5 * (before + time.time())
+        return result
+
+    def _guarded(self, transfer: Callable[[], Any]) -> None:
+        """Write; on failure go limp, for nobody knows what the servos got."""
+        try:
+            self._retried(transfer)
+        except RobotError:
+            self.limp()
+            raise
+
+    def _fault_text(self, sample: Sample) -> str:
+        faults = [
+            f'{servo_id}: {table.error_text(int(bits))}'
+            for servo_id, bits in zip(ALL_IDS, sample['error'], strict=True)
+            if bits
+        ]
+        return f'motors report {"; ".join(faults)}'
