@@ -145,7 +145,7 @@ class EpisodeConfig:
     reset_timeout: float = option(30.0, 'For one reset [s].', range=(0.1, 3600.0))
     reset_attempts: int = option(3, 'Then a person is asked.', range=(1, 100))
     settle: float = option(
-        0.05, 'Wait for a state measured after the reset [s].', range=(0.0, 60.0)
+        0.02, 'Wait for a state measured after the reset [s].', range=(0.0, 60.0)
     )
 
 

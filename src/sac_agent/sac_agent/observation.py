@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from sac_agent.angles import roll_pitch, wrap
 from sac_agent.config import FieldConfig, ObservationConfig
 from sac_agent.errors import ConfigError
 from sac_agent.layout import SensorLayout
-from sac_agent.angles import roll_pitch, wrap
 from sac_agent.tasks.task import Task
 
 Array = npt.NDArray[np.float64]

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
+
 from sac_core.policy_format import Architecture, ConvLayer
 
 Array = npt.NDArray[np.float32]

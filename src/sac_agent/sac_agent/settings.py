@@ -4,7 +4,7 @@ Metadata of a field: ``doc``, ``range`` (low, high; for every element of a tuple
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import field, Field, fields, is_dataclass, MISSING
+from dataclasses import Field, field, fields, is_dataclass, MISSING
 from functools import cache
 from types import MappingProxyType
 from typing import Any, get_args, get_origin, get_type_hints, TypeVar

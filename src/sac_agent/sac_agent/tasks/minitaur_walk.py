@@ -12,8 +12,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from sac_agent.layout import SensorLayout
 from sac_agent.angles import roll_pitch
+from sac_agent.layout import SensorLayout
 from sac_agent.settings import option
 from sac_agent.tasks.task import Array, Task, Trajectory
 
