@@ -1,14 +1,15 @@
-"""What the motor controller's firmware does, tick by tick; the emulator and the twin run this class.
+"""What the motor controller's firmware does, tick by tick; emulator and twin run this class.
 
-The controller never moves on its own: it starts limp, follows position targets while commands keep
-coming, damps the legs when they stop for longer than ``command_timeout``, and switches a motor off that
-overheats until it is told to reset.
+The controller never moves on its own: it starts limp, follows position targets while commands
+keep coming, damps the legs when they stop for longer than ``command_timeout``, and switches a
+motor off that overheats until it is told to reset.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -97,8 +98,13 @@ class MotorController:
             if (command.kp * gain, command.kd * gain) != (self._gains.kp, self._gains.kd):
                 self._gains = Gains(command.kp * gain, command.kd * gain)
 
+    def shut_down(self, motors: Sequence[int]) -> None:
+        """Switch motors off, as the overheat rule does."""
+        self._guard.shut[list(motors)] = True
+        self.faults |= FAULT_OVERHEAT
+
     def tick(self, position: Array, velocity: Array) -> Array:
-        """Run one period of the loop on measured angles (8,) [rad], [rad/s]; return torques (8,) [Nm].
+        """Run one period on measured angles (8,) [rad], [rad/s]; return torques (8,) [Nm].
 
         The returned array is overwritten by the next tick.
         """
@@ -130,14 +136,6 @@ class MotorController:
         if self._power_time >= 0.02 - 1e-9:
             self._warm()
         return self.torque
-
-    def restart(self, *, cold: bool = True) -> None:
-        """Forget everything, as after a power cycle; ``cold`` also cools the motors."""
-        thermal = self._thermal
-        self.__init__(replace(self._config))  # type: ignore[misc]
-        if cold:
-            thermal.reset()
-        self._thermal = thermal
 
     def _warm(self) -> None:
         self._thermal.update(

@@ -1,16 +1,17 @@
 """Legs of Minitaur: leg space to motor angles and back, and the five-bar linkage.
 
-Two coaxial motors drive each leg. Their angles theta are 0 with the upper link straight up, pi/2 with
-it horizontal and pi with it straight down; the outer link turns towards the back of the robot, the inner
-one towards the front. Leg space describes the same pose by
+Two coaxial motors drive each leg. Their angles theta are 0 with the upper link straight up, pi/2
+with it horizontal and pi with it straight down; the outer link turns towards the back of the
+robot, the inner one towards the front. Leg space describes the same pose by
 
     swing      turns the whole leg; positive moves the foot BACKWARD, on all four legs
     extension  mean of both motor angles; more is longer
 
     theta_L = extension - sigma swing,   theta_R = extension + sigma swing,   sigma = 1, 1, -1, -1
 
-Legs are ordered front left, back left, front right, back right; motors L (y+) before R in each leg.
-Source of mapping, order and lengths: bulletphysics/bullet3, minitaur.py and minitaur_rainbow_dash.urdf.
+Legs are ordered front left, back left, front right, back right; motors L (y+) before R in each
+leg. Source of mapping, order and lengths: bulletphysics/bullet3, minitaur.py and
+minitaur_rainbow_dash.urdf.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ NEUTRAL.setflags(write=False)
 
 
 def motor_angles(leg: ArrayLike) -> Array:
-    """Return the motor angles (8,) [rad] of leg-space angles: swing (4,) then extension (4,) [rad]."""
+    """Return motor angles (8,) [rad] of leg angles: swing (4,) then extension (4,) [rad]."""
     swing, extension = _eight('leg angles', leg).reshape(2, 4)
     theta = np.empty(8)
     theta[0::2] = extension - SWING_SIGN * swing
@@ -56,16 +57,27 @@ def motor_angles(leg: ArrayLike) -> Array:
 
 
 def leg_angles(theta: ArrayLike) -> Array:
-    """Return swing (4,) and extension (4,) [rad] of motor angles (8,) [rad]: the inverse mapping."""
+    """Return swing (4,) and extension (4,) [rad] of motor angles (8,) [rad]: the inverse."""
     theta = _eight('motor angles', theta)
     left, right = theta[0::2], theta[1::2]
     return np.concatenate([SWING_SIGN * (right - left) / 2, (left + right) / 2])
 
 
+def leg_efforts(torque: ArrayLike) -> Array:
+    """Return the torques on swing (4,) and extension (4,) [Nm] of motor torques (8,) [Nm].
+
+    The power is the same in both spaces: the transpose of `motor_angles`.
+    """
+    torque = _eight('motor torques', torque)
+    left, right = torque[0::2], torque[1::2]
+    return np.concatenate([SWING_SIGN * (right - left), left + right])
+
+
 def pin_radius(extension: ArrayLike) -> Array:
     """Return the distance hip to pin [m] of a leg with both lower links 0.200 m long.
 
-    ``r = sqrt(L2^2 - L1^2 sin^2 e) - L1 cos e``; the pin is then exactly ``swing`` off straight down.
+    ``r = sqrt(L2^2 - L1^2 sin^2 e) - L1 cos e``; the pin is then exactly ``swing`` off straight
+    down.
     """
     extension = np.asarray(extension, dtype=float)
     return np.asarray(
@@ -97,7 +109,7 @@ def pins(theta: ArrayLike) -> Array:
 
 
 def knee_angles(theta: ArrayLike) -> Array:
-    """Return the passive knee angles (8,) [rad] in (-pi, pi] that close the legs, 0 is a straight link."""
+    """Return the knee angles (8,) [rad] in (-pi, pi] that close the legs; 0 is a straight leg."""
     theta = _eight('motor angles', theta)
     pin = pins(theta)
     outer, inner = (pin - knee for knee in _knees(theta))

@@ -1,23 +1,26 @@
 """The datagrams between host and motor controller, one UDP datagram each, little-endian.
 
-    header, 20 bytes    magic 'MNTR', version u8, kind u8, payload size u16, session u32, sequence u32,
-                        CRC-32 u32 over the first 16 bytes of the header and the payload
-    COMMAND, kind 1     host -> controller; mode u8, 3 zero bytes, period u32 [us], kp f32, kd f32,
-                        target 8 x f32 [rad]
-    STATE, kind 2       controller -> host; time u64 [us], command sequence u32, mode u8, faults u8,
-                        shut motors u8, zero u8, then f32: position 8 [rad], velocity 8 [rad/s],
-                        torque 8 [Nm], current 8 [A], temperature 8 [Celsius], orientation 4 (x y z w),
-                        angular velocity 3 [rad/s], linear acceleration 3 [m/s^2], supply 1 [V]
-    MOCAP, kind 3       tracking system -> host; time u64 [us], then f64: position 3 [m], orientation 4
-                        (x y z w), linear velocity 3 [m/s], angular velocity 3 [rad/s], in the world frame
+    header, 20 bytes  magic 'MNTR', version u8, kind u8, payload size u16, session u32, sequence
+                      u32, CRC-32 u32 over the first 16 bytes of the header and the payload
+    COMMAND, kind 1   host -> controller; mode u8, 3 zero bytes, period u32 [us], kp f32, kd f32,
+                      target 8 x f32 [rad]
+    STATE, kind 2     controller -> host; time u64 [us], command sequence u32, mode u8, faults u8,
+                      shut motors u8, zero u8, then f32: position 8 [rad], velocity 8 [rad/s],
+                      torque 8 [Nm], current 8 [A], temperature 8 [Celsius], orientation 4
+                      (x y z w), angular velocity 3 [rad/s], linear acceleration 3 [m/s^2],
+                      supply 1 [V]
+    MOCAP, kind 3     tracking system -> host; time u64 [us], then f64: position 3 [m], orientation
+                      4 (x y z w), linear velocity 3 [m/s], angular velocity 3 [rad/s]; world frame
 
-Angles are motor angles theta in the order of `leg.MOTOR_JOINTS`. The session is a random number drawn by
-the host when it connects: with a new session the controller starts counting sequences afresh, within one
-it ignores a command that is not newer than the last. `period` says for how long the host means a command
-to stand; a controller in lock-step with its host advances by exactly that time, answers a repeated
-sequence with the same state again, and takes a period of 0 as "tell me your state".
+Angles are motor angles theta in the order of `leg.MOTOR_JOINTS`. The session is a random number
+drawn by the host when it connects: with a new session the controller starts counting sequences
+afresh, within one it ignores a command that is not newer than the last. A session begins with OFF
+or RESET, so that a controller that lost power does not take up motion again. `period` says for
+how long the host means a command to stand; a controller in lock-step with its host advances by
+exactly that time, answers a repeated sequence with the same state again, and takes a period of 0
+as "tell me your state".
 
-This is our protocol: the firmware of the robot in the paper is not public. `docs/robots/minitaur.md`.
+This is our protocol: the firmware of the paper's robot is not public. See docs/robots/minitaur.md.
 """
 
 from __future__ import annotations
@@ -164,7 +167,8 @@ def decode(data: bytes) -> Datagram:
     layout, make = unpack
     if size != len(payload) or size != layout.size:
         raise LinkError(
-            f'payload of kind {kind} has {len(payload)} bytes, announced {size}, needs {layout.size}'
+            f'payload of kind {kind} has {len(payload)} bytes, announced {size}, '
+            f'needs {layout.size}'
         )
     return Datagram(session, sequence, make(layout.unpack(payload)))
 

@@ -1,7 +1,8 @@
 """One motor of Minitaur: voltage, back-EMF, saturation, overheating and temperature.
 
-Sources: electrical model, saturation and shutdown rule: bulletphysics/bullet3, minitaur/envs/motor.py
-and minitaur.py. Thermal network: Ghost Robotics SDK 0.1.19. Eight motors at once, arrays of shape (8,).
+Sources: electrical model, saturation and shutdown rule: bulletphysics/bullet3,
+minitaur/envs/motor.py and minitaur.py. Thermal network: Ghost Robotics SDK 0.1.19. Eight motors
+at once, arrays of shape (8,).
 """
 
 from __future__ import annotations
@@ -66,7 +67,7 @@ class OverheatGuard:
         self.shut: Flags = np.zeros(motors, dtype=bool)
 
     def update(self, torque: Array, period: float) -> bool:
-        """Count torque (J,) [Nm] for a period [s]; return whether any motor was shut down by it."""
+        """Count torque (J,) [Nm] for a period [s]; return whether a motor was shut down by it."""
         over = np.abs(torque) > self._torque
         self._overload += period
         self._overload *= over
@@ -105,8 +106,3 @@ class ThermalModel:
         to_air = (self._case - self._ambient) / self.R2
         self.winding += period / self.C1 * (squared_current * self._resistance - to_case)
         self._case += period / self.C2 * (to_case - to_air)
-
-    def reset(self) -> None:
-        """Return to the ambient temperature."""
-        self.winding[:] = self._ambient
-        self._case[:] = self._ambient

@@ -1,7 +1,7 @@
 """The joint controller: a PD law on the PWM duty, the same on every host of the loop.
 
-It runs at 500 to 1000 Hz inside the (emulated) motor controller and at up to 250 Hz in the ROS node for
-robots that take torques. Law and gains: bulletphysics/bullet3, minitaur/envs/motor.py.
+It runs at 500 to 1000 Hz inside the (emulated) motor controller and at up to 250 Hz in the ROS
+node for robots that take torques. Law and gains: bulletphysics/bullet3, minitaur/envs/motor.py.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ Array = NDArray[np.float64]
 class Gains:
     """Gains on the duty, not on the torque.
 
-    With 16 V, kp 1.0 is 8.2 Nm/rad around zero; the loop tolerates about 3 ms of delay at these values.
+    With 16 V, kp 1.0 is 8.2 Nm/rad around zero; the loop tolerates about 3 ms of delay at these
+    values.
     """
 
     kp: float = 1.0  # [1/rad]

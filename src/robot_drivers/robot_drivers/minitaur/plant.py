@@ -1,9 +1,9 @@
-"""The whole simulated robot: body, motor controller, sensors. Emulator and twin share it, bit for bit."""
+"""The whole simulated robot: body, motor controller, sensors; shared by emulator and twin."""
 
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,7 +67,7 @@ class MinitaurPlant:
 
     def place(self, placement: Placement, theta: Array | None = None) -> None:
         """Pick the robot up and set it down, limp, motors cold and on."""
-        self.controller.restart()
+        self.controller = MotorController(self.config.controller)
         self.simulation.place(placement, theta)
         self._history.clear()
 
@@ -86,10 +86,16 @@ class MinitaurPlant:
                 self._history.append(self._measure())
 
     def state(self) -> State:
-        """Return what the controller reports, as old as the configured latency."""
-        if self._delay and self._history:
-            return self._history[0]
-        return self._measure()
+        """Return what the controller reports; the sensor values are as old as the latency."""
+        if not self._delay or not self._history:
+            return self._measure()
+        return replace(
+            self._history[0],
+            command_sequence=self._sequence,
+            mode=self.controller.mode,
+            faults=self.controller.faults,
+            shut_motors=self.controller.shut_motors,
+        )
 
     def mocap(self) -> Mocap:
         """Return what a tracking system sees, without noise or latency."""
@@ -144,7 +150,7 @@ def _rotate(quaternion: Array, vector: Array) -> Array:
 
 
 def _tilt(quaternion: Array, rotation: Array) -> Array:
-    """Return a quaternion x y z w turned by a small rotation vector (3,) [rad] in the body frame."""
+    """Return a quaternion x y z w turned by a small rotation (3,) [rad] in the body frame."""
     small = np.append(rotation / 2.0, 1.0)
     x, y, z, w = quaternion
     a, b, c, d = small / np.linalg.norm(small)

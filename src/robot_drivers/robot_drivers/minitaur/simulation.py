@@ -1,7 +1,7 @@
 """The body of Minitaur in MuJoCo: torques in, joint angles and inertial quantities out.
 
-Used by the emulated motor controller and by the twin; imports MuJoCo, so nothing else may import it on
-the robot. Model: `models/minitaur/minitaur.xml`.
+Used by the emulated motor controller and by the twin; imports MuJoCo, so nothing else may import
+it on the robot. Model: `models/minitaur/minitaur.xml`.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ class MinitaurSimulation:
     def orientation(self) -> Array:
         """Of the base in the world (4,), x y z w, of unit length."""
         w, x, y, z = self.data.qpos[3:7]
-        return np.array([x, y, z, w]) / np.sqrt(w * w + x * x + y * y + z * z)
+        return np.asarray([x, y, z, w] / np.sqrt(w * w + x * x + y * y + z * z))
 
     @property
     def linear_velocity(self) -> Array:

@@ -1,7 +1,8 @@
 """How Minitaur gets onto its feet: the same commands on the robot, the emulator and the twin.
 
-Hold pi/2 for 0.2 s, ramp to the start pose in 0.5 s, stand for 0.3 s. Source: the hold of 100 simulation
-steps and the half-second ramp are from bulletphysics/bullet3, minitaur.py; standing still is ours.
+Hold pi/2 for 0.2 s, ramp to the start pose in 0.5 s, stand for 0.3 s. A robot that lies somewhere
+else first gets to pi/2 in 0.5 s. Source: the hold of 100 simulation steps and the half-second ramp
+are from bulletphysics/bullet3, minitaur.py; the rest is ours.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ def start_pose(goal: Mapping[str, float]) -> Array:
     """Return the leg angles (8,) [rad] a goal asks for: neutral, where it does not say otherwise.
 
     Raises:
-        ValueError: A name is neither a leg channel nor a place, a value not finite or out of reach.
+        ValueError: A name is neither a leg channel nor a place, a value not finite or too far.
     """
     pose = leg.NEUTRAL.copy()
     for name, value in goal.items():
@@ -36,17 +37,27 @@ def start_pose(goal: Mapping[str, float]) -> Array:
             raise ValueError(f'cannot reset {name!r}; known are {leg.LEG_CHANNELS + PLACES}')
     if (abs(pose[:4]) > 0.5).any() or (abs(pose[4:] - leg.NEUTRAL_EXTENSION) > 0.5).any():
         raise ValueError(
-            f'start pose {pose} must be within 0.5 rad of swing 0, extension {leg.NEUTRAL_EXTENSION}'
+            f'start pose {pose} must be within 0.5 rad of swing 0, '
+            f'extension {leg.NEUTRAL_EXTENSION}'
         )
     return pose
 
 
-def start_motion(pose: Array, period: float) -> Iterator[Array]:
-    """Yield the leg-space target (8,) [rad] of each control period [s] on the way to ``pose``."""
+def start_motion(pose: Array, period: float, origin: Array | None = None) -> Iterator[Array]:
+    """Yield the leg-space target (8,) [rad] of each control period [s] on the way to ``pose``.
+
+    ``origin`` is where the legs are now, None if they are at pi/2 already.
+    """
+    if origin is not None:
+        yield from _ramp(origin, LYING, period)
     for _ in range(round(HOLD / period)):
         yield LYING.copy()
-    count = round(RAMP / period)
-    for i in range(1, count + 1):
-        yield LYING + (pose - LYING) * (i / count)
+    yield from _ramp(LYING, pose, period)
     for _ in range(round(STAND / period)):
         yield pose.copy()
+
+
+def _ramp(start: Array, end: Array, period: float) -> Iterator[Array]:
+    count = round(RAMP / period)
+    for i in range(1, count + 1):
+        yield start + (end - start) * (i / count)

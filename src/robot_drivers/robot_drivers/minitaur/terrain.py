@@ -1,7 +1,7 @@
 """Ground for the simulated Minitaur; every terrain starts with half a metre of level floor.
 
-The robot starts at the origin and walks along +x. Sizes are ours: the paper names the terrains, not
-their sizes. Boxes are added to a `mujoco.MjSpec`, so MuJoCo is needed by the caller only.
+The robot starts at the origin and walks along +x. Sizes are ours: the paper names the terrains,
+not their sizes. Boxes are added to a `mujoco.MjSpec`, so MuJoCo is needed by the caller only.
 """
 
 from __future__ import annotations

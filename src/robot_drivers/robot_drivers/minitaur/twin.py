@@ -1,7 +1,7 @@
-"""Minitaur without ROS and without sockets: the body, the controller and the sensors in one process.
+"""Minitaur without ROS and without sockets: body, controller and sensors in one process.
 
-The same plant as behind the emulator's datagrams, with commands and states rounded as on the wire, so that
-both give the same trajectory bit for bit.
+The same plant as behind the emulator's datagrams, with commands and states rounded as on the
+wire, so that both give the same trajectory bit for bit.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class MinitaurTwin:
         """Build the plant; call `reset` before the first step.
 
         Args:
-            config: Terrain, friction, noise, latency, gain scale and time step; None: the defaults.
+            config: Terrain, friction, noise, latency, gain scale, time step; None: the defaults.
             control_period: Time one step advances [s], a multiple of the controller's period.
             gains: Of the PD controller.
 
@@ -59,8 +59,8 @@ class MinitaurTwin:
         """Set the robot down and bring it to its start pose; return the sensors.
 
         Args:
-            goal: Any of ``swing_i``, ``extension_i`` [rad], ``base_x``, ``base_y`` [m], ``base_yaw``
-                [rad]; the rest is neutral, at the origin.
+            goal: Any of ``swing_i``, ``extension_i``, ``base_yaw`` [rad], ``base_x``, ``base_y``
+                [m]; the rest is neutral, at the origin.
 
         Raises:
             ValueError: The goal is not possible.
@@ -107,7 +107,7 @@ class MinitaurTwin:
     def _advance(self, command: ArrayLike) -> None:
         theta = leg.motor_angles(command).astype(np.float32)
         if not np.isfinite(theta).all():
-            raise ValueError(f'command must be 8 finite numbers, got {command}')
+            raise ValueError(f'command must be 8 finite numbers, got {command!r}')
         gains = Gains(float(np.float32(self._gains.kp)), float(np.float32(self._gains.kd)))
         self.plant.accept(Command(MODE_POSITION, theta, gains.kp, gains.kd, self.control_period))
         self.plant.advance(self._ticks)

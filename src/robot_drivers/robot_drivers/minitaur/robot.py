@@ -1,0 +1,324 @@
+"""Minitaur behind its datagram link: the same driver for the robot and its emulator.
+
+Commands are leg angles (swing, extension); joint states are those and the motor angles.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+import math
+import time
+from typing import Any
+
+import numpy as np
+
+from robot_drivers.errors import (
+    ConnectionFailedError,
+    MotorFaultError,
+    NeedsHelpError,
+    NotConnectedError,
+    ResetFailedError,
+    RobotError,
+    StaleStateError,
+)
+from robot_drivers.minitaur import leg
+from robot_drivers.minitaur.config import MinitaurConfig, Wiring
+from robot_drivers.minitaur.host import HostLink
+from robot_drivers.minitaur.link import (
+    Command,
+    FAULT_COMMAND_TIMEOUT,
+    FAULTS,
+    MODE_DAMP,
+    MODE_OFF,
+    MODE_POSITION,
+    MODE_RESET,
+    MODES,
+    State,
+)
+from robot_drivers.minitaur.stage import Stage
+from robot_drivers.minitaur.start import PLACES, start_motion, start_pose
+from robot_drivers.robot import Array, Connection, Imu, Pose, Robot, RobotState
+
+UPRIGHT = 0.35  # tilt below which a start counts as good [rad]
+REACHED = 0.35  # distance to the start pose: the legs give way by 0.12 rad under the body [rad]
+CONNECT_ATTEMPTS = 25
+LIMP_ATTEMPTS = 3
+
+
+class MinitaurRobot(Robot):
+    """Driver of one Minitaur."""
+
+    def __init__(self, config: MinitaurConfig, connection: Connection) -> None:
+        """Remember the settings; opens nothing.
+
+        Raises:
+            ValueError: The port is not host:port.
+        """
+        self.spec = config.spec()
+        self._config = config
+        self._connection = connection
+        host, _, port = connection.port.rpartition(':')
+        if not host or not port.isdigit():
+            raise ValueError(f'port must be host:port, got {connection.port!r}')
+        self._link = HostLink((host, int(port)), config.host_port)
+        self._stage = Stage(host, config.stage_port or int(port) + 1)
+        self._wiring = Wiring(config.motor_order, config.motor_direction, config.motor_zero)
+        self._lockstep = connection.clock == 'lockstep'
+        self._target: Array | None = None  # last sent motor angles; None: not enabled
+        self._fallen = ''
+        self._noted = ''  # interruption already reported
+
+    def connect(self) -> None:
+        """Open the link and read a first state; the motors stay limp."""
+        self._link.open()
+        self._target, self._fallen = None, ''
+        try:
+            state = self._exchange(MODE_OFF, attempts=CONNECT_ATTEMPTS)
+        except RobotError as error:
+            self._link.close()
+            raise ConnectionFailedError(f'Minitaur not found: {error}') from error
+        low, high = self._config.supply_lower, self._config.supply_upper
+        if not low <= state.supply <= high:
+            self._link.close()
+            raise ConnectionFailedError(
+                f'supply is {state.supply:.1f} V, allowed are {low} to {high} V; '
+                'charge or change the battery, or set supply_lower and supply_upper'
+            )
+
+    def enable(self) -> None:
+        """Clear the controller's faults and hold the measured pose."""
+        state = self._exchange(MODE_OFF)
+        if state.faults & ~FAULT_COMMAND_TIMEOUT:
+            state = self._exchange(MODE_RESET)
+        self._check_motors(state)
+        self._fallen = self._noted = ''
+        theta = self._theta(state)
+        self._target = leg.motor_angles(
+            np.clip(leg.leg_angles(theta), self.spec.lower, self.spec.upper)
+        )
+        self._exchange(MODE_POSITION)
+
+    def read(self) -> RobotState:
+        """Return the newest measurement; lock-step: the one after the last command."""
+        if not self._lockstep:
+            self._link.drain()
+        state = self._link.state
+        if state is None:
+            raise NotConnectedError('no state has come from the motor controller; connect first')
+        age = self._link.age
+        if not self._lockstep and age > self._config.state_timeout:
+            raise StaleStateError(
+                f'newest state is {1e3 * age:.0f} ms old, at most '
+                f'{1e3 * self._config.state_timeout:.0f} ms allowed; check link and controller'
+            )
+        if self._target is not None:
+            self._check_motors(state)
+        return self._robot_state(state)
+
+    def _write(self, target: Array) -> None:
+        if self._target is None:
+            raise NotConnectedError('Minitaur is limp; enable it before commanding')
+        self._target = leg.motor_angles(target)
+        mode = MODE_DAMP if self._fallen else MODE_POSITION
+        if self._lockstep:
+            try:
+                self._exchange(mode, period=self.spec.control_period)
+            except RobotError:
+                self.limp()
+                raise
+        else:
+            self._link.send(self._command(mode))
+
+    def update(self) -> None:
+        """Wall clock: repeat the last command, which keeps the controller's time-out at rest."""
+        if not self._lockstep and self._target is not None:
+            self._link.send(self._command(MODE_DAMP if self._fallen else MODE_POSITION))
+
+    def reset(self, goal: Mapping[str, float], timeout: float) -> Iterator[RobotState]:
+        """Get onto the feet, in the pose of ``goal``; the emulated robot is put in place first.
+
+        ``goal`` may hold swing_i, extension_i and, in simulation, base_x, base_y, base_yaw.
+        """
+        pose = start_pose(goal)
+        simulated = self._connection.backend == 'sim'
+        if not simulated and (places := sorted(set(goal) & set(PLACES))):
+            raise ValueError(
+                f'{places} can be set in simulation only; put the robot there by hand'
+            )
+        if self._target is None:
+            raise NotConnectedError('Minitaur is limp; enable it before a reset')
+        origin = None
+        if simulated:
+            x, y, yaw = (goal.get(name, 0.0) for name in PLACES)
+            self._stage.request('place', x=x, y=y, yaw=yaw)
+            self._fallen = ''
+        else:
+            state = self.read()
+            if self._fallen or _tilt(state) > UPRIGHT:
+                self.limp()
+                raise NeedsHelpError(
+                    f'Minitaur lies at a tilt of {_tilt(state):.2f} rad; put it on its feet, '
+                    'legs under the body, enable it and reset again'
+                )
+            origin = state.position[:8]
+        return self._rise(pose, origin, timeout)
+
+    def _rise(self, pose: Array, origin: Array | None, timeout: float) -> Iterator[RobotState]:
+        begin: float | None = None
+        state: RobotState | None = None
+        for target in start_motion(pose, self.spec.control_period, origin):
+            self.command(target)
+            state = self.read()
+            yield state
+            begin = state.stamp if begin is None else begin
+            if state.stamp - begin > timeout:
+                raise ResetFailedError(f'reset took longer than {timeout} s; allow about 2 s')
+        assert state is not None
+        error = float(np.abs(state.position[:8] - pose).max())
+        if _tilt(state) > UPRIGHT or error > REACHED:
+            raise ResetFailedError(
+                f'after the reset the tilt is {_tilt(state):.2f} rad (at most {UPRIGHT}) and the '
+                f'legs are {error:.2f} rad off (at most {REACHED}); check legs and ground'
+            )
+        self._noted = ''
+
+    def limp(self) -> None:
+        """Switch the motors off."""
+        self._target = None
+        if not self._link.is_open:
+            return
+        for _ in range(LIMP_ATTEMPTS):
+            try:
+                state = self._link.exchange(self._command(MODE_OFF), timeout=0.02, retries=0)
+            except RobotError:
+                continue
+            if state.mode == MODE_OFF:
+                return
+
+    def close(self) -> None:
+        """Go limp and close the link."""
+        self.limp()
+        self._link.close()
+
+    def guard(self, target: Array, state: RobotState) -> tuple[Array, str]:
+        """Admit no motion of a fallen robot."""
+        if self._fallen:
+            measured = state.position[: len(target)]
+            return np.clip(measured, self.spec.lower, self.spec.upper), self._fallen
+        return target, ''
+
+    def health(self) -> dict[str, Any]:
+        """Return link counters and motor readings."""
+        values: dict[str, Any] = {
+            f'datagrams {name}': count for name, count in sorted(self._link.counts.items())
+        }
+        state = self._link.state
+        if state is not None:
+            values |= {
+                'controller mode': MODES.get(state.mode, str(state.mode)),
+                'controller faults': ', '.join(_faults(state)) or 'none',
+                'motors switched off': ', '.join(self._shut(state)) or 'none',
+                'winding temperature, hottest [Celsius]': float(state.temperature.max()),
+                'motor current, largest [A]': float(np.abs(state.current).max()),
+                'supply [V]': state.supply,
+                'state age [ms]': 1e3 * self._link.age,
+                'fallen': self._fallen or 'no',
+            }
+        return values
+
+    def _command(self, mode: int, period: float = 0.0) -> Command:
+        theta = np.zeros(8) if self._target is None else self._target
+        wire = self._wiring.to_wire(theta).astype(np.float32)
+        return Command(mode, wire, self._config.kp, self._config.kd, period)
+
+    def _exchange(self, mode: int, *, period: float = 0.0, attempts: int | None = None) -> State:
+        retries = self._config.retries if attempts is None else attempts
+        return self._link.exchange(
+            self._command(mode, period), timeout=self._config.reply_timeout, retries=retries
+        )
+
+    def _theta(self, state: State) -> Array:
+        return self._wiring.positions(state.position.astype(float))
+
+    def _shut(self, state: State) -> list[str]:
+        order = self._config.motor_order
+        return [leg.MOTOR_JOINTS[i] for i in range(8) if state.shut_motors >> order[i] & 1]
+
+    def _check_motors(self, state: State) -> None:
+        """Refuse to go on with motors that are hot, switched off or badly supplied."""
+        faults = [FAULTS[bit] for bit in FAULTS if state.faults & bit & ~FAULT_COMMAND_TIMEOUT]
+        hottest = float(state.temperature.max())
+        if faults:
+            text = f'motor controller reports {", ".join(faults)}'
+            if shut := self._shut(state):
+                text += f', switched off: {", ".join(shut)}'
+        elif hottest > self._config.temperature_limit:
+            text = f'a motor has {hottest:.0f} Celsius, limit {self._config.temperature_limit:.0f}'
+        else:
+            return
+        self.limp()
+        raise MotorFaultError(f'{text}; let the motors cool, check the legs, then enable again')
+
+    def _robot_state(self, state: State) -> RobotState:
+        theta = self._theta(state)
+        theta_rate = self._wiring.rates(state.velocity.astype(float))
+        torque = self._wiring.rates(state.torque.astype(float))
+        imu = Imu(
+            orientation=state.orientation.astype(float),
+            angular_velocity=state.angular_velocity.astype(float),
+            linear_acceleration=state.linear_acceleration.astype(float),
+        )
+        stamp = state.time if self._lockstep else self._link.stamp
+        result = RobotState(
+            stamp=stamp,
+            position=np.concatenate([leg.leg_angles(theta), theta]),
+            velocity=np.concatenate([leg.leg_angles(theta_rate), theta_rate]),
+            effort=np.concatenate([leg.leg_efforts(torque), torque]),
+            imu=imu,
+            base=self._base(),
+        )
+        return replace(result, interrupted=self._interruption(result, state))
+
+    def _base(self) -> Pose | None:
+        """Return the base as tracked, unless the tracking stopped."""
+        mocap = self._link.mocap
+        if mocap is None:
+            return None
+        if not self._lockstep and time.monotonic() - self._link.mocap_at > 0.1:
+            return None
+        return Pose(
+            position=mocap.position,
+            orientation=mocap.orientation,
+            linear_velocity=mocap.linear_velocity,
+            angular_velocity=mocap.angular_velocity,
+        )
+
+    def _interruption(self, result: RobotState, state: State) -> str:
+        """Notice a fall or damped legs; return what is new."""
+        if self._target is None:
+            return ''
+        tilt = _tilt(result)
+        if not self._fallen and tilt > self._config.fall_tilt:
+            self._fallen = f'fallen: tilt {tilt:.2f} rad, limit {self._config.fall_tilt} rad'
+            if not self._lockstep:
+                self._link.send(self._command(MODE_DAMP))
+        reason = self._fallen
+        if not reason and state.faults & FAULT_COMMAND_TIMEOUT:
+            reason = 'motor controller got no command for 0.1 s and damped the legs'
+        new, self._noted = reason if reason != self._noted else '', reason
+        return new
+
+
+def _faults(state: State) -> list[str]:
+    return [name for bit, name in FAULTS.items() if state.faults & bit]
+
+
+def _tilt(state: RobotState) -> float:
+    """Return the larger of |roll| and |pitch| [rad]."""
+    if state.imu is None or state.imu.orientation is None:
+        return 0.0
+    x, y, z, w = state.imu.orientation
+    roll = math.atan2(2 * (w * x + y * z), 1 - 2 * (x * x + y * y))
+    pitch = math.asin(max(-1.0, min(1.0, 2 * (w * y - z * x))))
+    return max(abs(roll), abs(pitch))
