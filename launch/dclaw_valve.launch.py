@@ -34,7 +34,7 @@ ARGUMENTS = [
     DeclareLaunchArgument(
         'speed',
         default_value='0',
-        description='Simulated time per wall time: 1.0 runs like the robot, 0 as fast as it learns.',
+        description='Simulated per wall time: 1.0 is like the robot, 0 as fast as it learns.',
     ),
     DeclareLaunchArgument(
         'observe',
