@@ -163,6 +163,12 @@ class SafetyLayer:
         self._last_time = now
         self._heard = float('nan')
 
+    def held(self, state: RobotState, now: float) -> None:
+        """Take note that the robot holds where ``state`` was measured; the watchdog runs on."""
+        heard = self._heard
+        self.seed(state, now)
+        self._heard = heard
+
     def disable(self, reason: str) -> None:
         """Accept nothing until ``enable``; keeps a latched e-stop."""
         if self._level is not Level.ESTOP:

@@ -5,6 +5,20 @@ from robot_drivers.registry import RobotType
 from robot_drivers.robot import Connection, Robot
 
 
+def emulated_time(port: str) -> float:
+    """Return the emulator's time [s], so that stamps go on where an earlier driver ended."""
+    from robot_drivers.dclaw.emulator.client import ConsoleClient
+
+    try:
+        console = ConsoleClient(port)
+        try:
+            return round(float(console.ask('time')), 3)
+        finally:
+            console.close()
+    except (OSError, ValueError):
+        return 0.0
+
+
 def create(config: DclawConfig, connection: Connection) -> Robot:
     """Return an unconnected hand on a serial port (sim: the emulator's pseudo-terminal)."""
     from robot_drivers.dclaw.bus import DynamixelBus
@@ -12,7 +26,10 @@ def create(config: DclawConfig, connection: Connection) -> Robot:
     from robot_drivers.dclaw.claw import DynamixelClaw
 
     bus = DynamixelBus(connection.port, config.baud_rate)
-    return DynamixelClaw(bus, config, connection.clock, create_camera(config, connection))
+    claw = DynamixelClaw(bus, config, connection.clock, create_camera(config, connection))
+    if connection.clock == 'lockstep':
+        claw.origin = lambda: emulated_time(connection.port)
+    return claw
 
 
 ROBOT = RobotType(

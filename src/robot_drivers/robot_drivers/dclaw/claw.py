@@ -265,7 +265,7 @@ class DynamixelClaw(Robot):
     def _fetch(self) -> Sample:
         """Return a plausible sample, shape (10,); restores servos that forgot their settings."""
         for _ in range(2):
-            sample = self._retried(self._sample_once)
+            sample: Sample = self._retried(self._sample_once)
             forgetful = np.flatnonzero(sample['voltage'] == 0)  # impossible: the map is gone
             if not forgetful.size:
                 return sample
@@ -285,7 +285,7 @@ class DynamixelClaw(Robot):
 
     def _sample_once(self) -> Sample:
         data = self.bus.sync_read(ALL_IDS, table.INDIRECT_DATA, BLOCK.itemsize)
-        sample = np.ascontiguousarray(data).view(BLOCK)[:, 0]
+        sample: Sample = np.frombuffer(data.tobytes(), BLOCK)
         if self._sample is not None and sample['voltage'].all():
             passed = (sample['tick'].astype(int) - self._sample['tick']) % table.TICK_MODULO
             spread = int(passed.max() - passed.min())

@@ -114,7 +114,7 @@ class _Script:
             sent[indices] += np.clip(goal[indices] - sent[indices], -self._step, self._step)
             self.hand.move(sent)
             state = yield from self._observe()
-            error = np.abs(state.position - goal)[indices]
+            error: Array = np.abs(state.position[indices] - goal[indices])
             at_rest = np.abs(state.velocity[indices]) < AT_REST
             if (error < tolerance[indices]).all() and at_rest.all():
                 return True
