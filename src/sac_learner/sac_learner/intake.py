@@ -1,7 +1,7 @@
 """Exactly once: which transition enters the replay, and what is acknowledged.
 
 Each stream is accepted in the order of its sequence, without gaps. What came before is a
-duplicate, what comes too early waits. All that must outlast the process is kept by the replay itself.
+duplicate, what comes too early waits. All that must outlast the process is kept by the replay.
 """
 
 from __future__ import annotations
