@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from robot_drivers.minitaur.controller import ControllerConfig, MotorController
+from robot_drivers.minitaur.controller import MotorController
 from robot_drivers.minitaur.disturbance import Address, Channel, Disturbance
 from robot_drivers.minitaur.link import (
     Command,
@@ -33,12 +33,23 @@ from robot_drivers.minitaur.link import (
     MODE_OFF,
     MODE_RESET,
 )
-from robot_drivers.minitaur.motor import MotorModel
-from robot_drivers.minitaur.plant import MinitaurPlant, PlantConfig, SensorNoise
+from robot_drivers.minitaur.plant import MinitaurPlant, plant_config, PlantConfig
 from robot_drivers.minitaur.simulation import Placement
 from robot_drivers.minitaur.terrain import Terrain, TERRAINS
 
 CLOCKS = ('lockstep', 'wall')
+WORLD = (
+    'terrain',
+    'friction',
+    'slope',
+    'step_height',
+    'gain',
+    'strength',
+    'latency',
+    'noise',
+    'seed',
+    'timestep',
+)
 MAX_CATCH_UP = 0.1  # wall clock: what a stalled process loses beyond this is not made up [s]
 
 
@@ -292,20 +303,7 @@ def parse(arguments: Sequence[str]) -> tuple[PlantConfig, dict[str, Any]]:
         arguments = arguments[: arguments.index('--ros-args')]
     args = parser.parse_args(arguments)
     try:
-        config = PlantConfig(
-            terrain=Terrain(
-                kind=args.terrain,
-                friction=args.friction,
-                slope=args.slope,
-                step_height=args.step_height,
-            ),
-            controller=ControllerConfig(
-                period=args.timestep, gain=args.gain, motor=MotorModel(strength=args.strength)
-            ),
-            noise=SensorNoise(scale=args.noise),
-            latency=args.latency,
-            seed=args.seed,
-        )
+        config = plant_config(**{name: getattr(args, name) for name in WORLD})
     except ValueError as error:
         parser.error(str(error))
     names = ('clock', 'robot_port', 'host_port', 'stage_port', 'state_rate', 'host')
@@ -315,7 +313,10 @@ def parse(arguments: Sequence[str]) -> tuple[PlantConfig, dict[str, Any]]:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run an emulator until it is interrupted."""
     config, options = parse(sys.argv[1:] if arguments is None else arguments)
-    emulator = Emulator(config, **options)
+    try:
+        emulator = Emulator(config, **options)
+    except OSError as error:
+        sys.exit(f'minitaur_emulator: {error}')
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: emulator.stop())
     sys.stdout.write(

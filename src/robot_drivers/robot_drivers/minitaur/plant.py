@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from robot_drivers.minitaur.controller import ControllerConfig, MotorController
 from robot_drivers.minitaur.link import Command, Mocap, State
+from robot_drivers.minitaur.motor import MotorModel
 from robot_drivers.minitaur.simulation import MinitaurSimulation, Placement
 from robot_drivers.minitaur.terrain import Terrain
 
@@ -44,6 +45,47 @@ class PlantConfig:
             raise ValueError(f'latency must be in [0, 0.2] s, got {self.latency}')
         if not 0.0 <= self.noise.scale <= 10.0:
             raise ValueError(f'noise scale must be in [0, 10], got {self.noise.scale}')
+
+
+def plant_config(
+    *,
+    terrain: str = 'flat',
+    friction: float = 1.0,
+    slope: float = Terrain.slope,
+    step_height: float = Terrain.step_height,
+    gain: float = 1.0,
+    strength: float = 1.0,
+    latency: float = 0.0,
+    noise: float = 0.0,
+    seed: int = 0,
+    timestep: float = 0.002,
+) -> PlantConfig:
+    """Return the plant that the arguments of emulator and twin describe.
+
+    Args:
+        terrain: One of terrain.TERRAINS.
+        friction: Of the feet on the ground.
+        slope: Of the slopes [rad].
+        step_height: Of the stairs [m].
+        gain: Scales the commanded gains.
+        strength: Scales the motor torques.
+        latency: Age of the sensor values [s].
+        noise: Scales the noise of `SensorNoise`; 0 is none.
+        seed: Of the noise.
+        timestep: Of physics and PD loop [s].
+
+    Raises:
+        ValueError: A value is out of range.
+    """
+    return PlantConfig(
+        terrain=Terrain(terrain, friction=friction, slope=slope, step_height=step_height),
+        controller=ControllerConfig(
+            period=timestep, gain=gain, motor=MotorModel(strength=strength)
+        ),
+        noise=SensorNoise(scale=noise),
+        latency=latency,
+        seed=seed,
+    )
 
 
 class MinitaurPlant:

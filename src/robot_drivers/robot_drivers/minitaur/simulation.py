@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import mujoco
 import numpy as np
@@ -67,6 +68,7 @@ class MinitaurSimulation:
         self._pins = [
             [self.model.site(f'pin_{name}{side}').id for side in 'LR'] for name in leg.LEGS
         ]
+        self._renderer: Any = None
         self.place(Placement())
 
     @property
@@ -126,6 +128,16 @@ class MinitaurSimulation:
     def accelerometer(self) -> Array:
         """Specific force at the IMU (3,) [m/s^2], +9.81 upward at rest, one time step old."""
         return np.array(self.data.sensordata[3:6])
+
+    def render(self, width: int, height: int, camera: str) -> NDArray[np.uint8]:
+        """Return what a camera sees, (height, width, 3), RGB; the renderer is kept."""
+        renderer = self._renderer
+        if renderer is None or (renderer.width, renderer.height) != (width, height):
+            if renderer is not None:
+                renderer.close()
+            renderer = self._renderer = mujoco.Renderer(self.model, height, width)
+        renderer.update_scene(self.data, camera)
+        return np.array(renderer.render(), dtype=np.uint8)
 
     def closure_error(self) -> float:
         """Return the largest gap between two lower links at their pin [m]."""

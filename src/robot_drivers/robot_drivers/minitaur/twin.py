@@ -7,6 +7,7 @@ wire, so that both give the same trajectory bit for bit.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from robot_drivers.minitaur import leg
 from robot_drivers.minitaur.link import Command, MODE_POSITION
 from robot_drivers.minitaur.pd import Gains
-from robot_drivers.minitaur.plant import MinitaurPlant, PlantConfig
+from robot_drivers.minitaur.plant import MinitaurPlant, plant_config
 from robot_drivers.minitaur.simulation import Placement
 from robot_drivers.minitaur.start import start_motion, start_pose
 
@@ -29,24 +30,27 @@ class MinitaurTwin:
 
     def __init__(
         self,
-        config: PlantConfig | None = None,
         *,
         control_period: float = 0.02,
-        gains: Gains | None = None,
+        kp: float = 1.0,
+        kd: float = 0.015,
+        **world: Any,
     ) -> None:
         """Build the plant; call `reset` before the first step.
 
         Args:
-            config: Terrain, friction, noise, latency, gain scale, time step; None: the defaults.
             control_period: Time one step advances [s], a multiple of the controller's period.
-            gains: Of the PD controller.
+            kp: Stiffness of the PD controller [1/rad] of duty.
+            kd: Damping of the PD controller [s/rad] of duty.
+            world: Terrain, friction, noise and so on, as of `plant.plant_config`.
 
         Raises:
-            ValueError: The control period is no multiple of the controller's period.
+            ValueError: The control period is no multiple of the controller's period, or a value
+                is out of range.
         """
-        self.plant = MinitaurPlant(config or PlantConfig())
+        self.plant = MinitaurPlant(plant_config(**world))
         self.control_period = control_period
-        self._gains = gains or Gains()
+        self._gains = Gains(float(np.float32(kp)), float(np.float32(kd)))  # as on the wire
         period = self.plant.config.controller.period
         self._ticks = round(control_period / period)
         if abs(self._ticks * period - control_period) > 1e-9 or self._ticks < 1:
@@ -99,6 +103,12 @@ class MinitaurTwin:
             'twist.angular': mocap.angular_velocity,
         }
 
+    def render(
+        self, width: int = 640, height: int = 360, camera: str = 'track'
+    ) -> NDArray[np.uint8]:
+        """Return a picture (height, width, 3), RGB; set MUJOCO_GL before MuJoCo is imported."""
+        return self.plant.simulation.render(width, height, camera)
+
     @property
     def time(self) -> float:
         """Simulated time since the twin was built [s]."""
@@ -108,6 +118,7 @@ class MinitaurTwin:
         theta = leg.motor_angles(command).astype(np.float32)
         if not np.isfinite(theta).all():
             raise ValueError(f'command must be 8 finite numbers, got {command!r}')
-        gains = Gains(float(np.float32(self._gains.kp)), float(np.float32(self._gains.kd)))
-        self.plant.accept(Command(MODE_POSITION, theta, gains.kp, gains.kd, self.control_period))
+        self.plant.accept(
+            Command(MODE_POSITION, theta, self._gains.kp, self._gains.kd, self.control_period)
+        )
         self.plant.advance(self._ticks)
