@@ -46,9 +46,9 @@ class Metrics:
         scalars = {'success_rate': record['success_rate'], 'return': record['return'], **values}
         self._scalars('evaluation', scalars, record['steps'])
 
-    def event(self, name: str, **details: Any) -> None:
+    def event(self, event: str, /, **details: Any) -> None:
         """Record something that happened once: a start, a checkpoint, a changed parameter."""
-        self._write('event', {'event': name, **details})
+        self._write('event', {'event': event, **details})
 
     def close(self) -> None:
         """Close all files."""

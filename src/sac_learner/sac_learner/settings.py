@@ -16,6 +16,13 @@ class LearnerSettings:
         default=0,
         metadata={'doc': 'Training steps at which the run ends; 0: never.', 'range': (0, 10**12)},
     )
+    exact_resume: bool = field(
+        default=False,
+        metadata={
+            'doc': 'Resume with the replay as it was at the checkpoint, instead of keeping the '
+            'transitions that came after it.'
+        },
+    )
     stop_when_solved: bool = field(
         default=True, metadata={'doc': 'End the run when an evaluation says solved.'}
     )

@@ -3,24 +3,33 @@
 One thread owns a `Training`; other threads read its counters only.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 import time
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from sac_msgs.msg import Transition
 
 from sac_core.policy_format import Architecture
 from sac_core.spec import AgentSpec
-from sac_learner.checkpoint import Checkpoints
+from sac_learner.checkpoint import (
+    Checkpoint,
+    Checkpoints,
+    generator_state,
+    PolicySnapshot,
+    restore_generator,
+    Snapshot,
+)
 from sac_learner.intake import Intake
 from sac_learner.metrics import Metrics
 from sac_learner.pacing import Pacer
-from sac_learner.replay import Replay, ReplayBatch
-from sac_learner.run_directory import RunDirectory
+from sac_learner.replay import Replay, ReplayBatch, ReplayMark
+from sac_learner.run_directory import git_revision, RunDirectory
 from sac_learner.sac.agent import Sac
 from sac_learner.sac.config import SacConfig
 from sac_learner.settings import LearnerSettings
+from sac_learner.transitions import from_message, stream_key
 
 KEPT_POLICIES = 100
 
@@ -81,6 +90,7 @@ class Training:
             spec_hash=self.spec_hash,
         )
         self.intake = Intake(self.replay)
+        self._image_shape = spec.observation.image_shape
         self.sac = Sac(
             spec.observation.vector_size,
             spec.observation.image_shape,
@@ -96,12 +106,13 @@ class Training:
         )
         self._rng = np.random.default_rng([settings.seed, 1])
         self._batch = ReplayBatch.empty(config.batch_size, self.replay.layout)
-        self._checkpoints = Checkpoints(run.path / 'checkpoints')
+        self._checkpoints = Checkpoints(run.path / 'checkpoints', before=self.replay.flush)
         self.version = 0
         self.best: dict[str, Any] = {}
         self._policies: dict[int, Policy] = {}
         self.losses: dict[str, float] = {}
         self._rate = Rate()
+        self._revision = git_revision()
         self.updates_per_second = 0.0
         self._resume()
 
@@ -129,7 +140,29 @@ class Training:
         budget = self.pacer.transition_budget(self.updates)
         return min(budget, self._settings.steps) if self._settings.steps else budget
 
+    def acks(self) -> list[tuple[str, str, int, int]]:
+        """Return agent, stream, received and durable sequence of every stream."""
+        found = []
+        for ack in self.intake.acks():
+            agent, _, stream = ack.stream.rpartition('/')
+            found.append((agent, stream, ack.received, ack.durable))
+        return found
+
     # What the owning thread does
+
+    def receive(self, msg: Transition) -> None:
+        """Take a transition message, in any order and any number of times."""
+        stream = stream_key(msg.agent_id, msg.stream_id)
+        try:
+            transition = from_message(msg, self._image_shape)
+        except ValueError as error:
+            self.intake.reject('shape', str(error))
+            return
+        self.intake.offer(stream, transition, evaluation=msg.evaluation)
+
+    def updates_are_due(self) -> bool:
+        """Return whether data wait for updates."""
+        return self.pacer.updates_due(self.transitions, self.updates) > 0
 
     def learn(self, limit: int) -> int:
         """Do the updates that are due, at most `limit`, and return how many were done."""
@@ -180,6 +213,89 @@ class Training:
         self.sac.set_parameter(name, value)
         if name == 'updates_per_step':
             self.pacer.set_ratio(value, self.transitions, self.updates)
+
+    def checkpoint(self) -> None:
+        """Take a snapshot, which is written in the background."""
+        if problem := self._checkpoints.failure:
+            self._metrics.event('checkpoint_failed', reason=problem)
+        self._checkpoints.save_soon(self._snapshot())
+
+    @property
+    def checkpoint_failure(self) -> str:
+        """Why the last checkpoint could not be written, or empty."""
+        return self._checkpoints.failure
+
+    def close(self) -> None:
+        """Save everything and close the files.
+
+        Raises:
+            CheckpointError: The last checkpoint could not be written; earlier ones are untouched.
+        """
+        try:
+            self._checkpoints.wait()
+            self._checkpoints.save(self._snapshot())
+            self._checkpoints.close()
+        finally:
+            self.replay.close()
+
+    def _snapshot(self) -> Snapshot:
+        state = self.sac.state()
+        arrays = {name: value for name, value in state.items() if isinstance(value, np.ndarray)}
+        scalars = {n: v for n, v in state.items() if not isinstance(v, np.ndarray)}
+        architecture, policy = self.sac.policy()
+        metadata = {
+            'spec_hash': self.spec_hash,
+            'version': str(self.version),
+            'updates': str(self.updates),
+        }
+        values = {
+            'sac': scalars,
+            'updates': self.updates,
+            'transitions': self.transitions,
+            'version': self.version,
+            'best': self.best,
+            'spec_hash': self.spec_hash,
+            'config': asdict(self.sac.config),
+            'settings': asdict(self._settings),
+            'git_revision': self._revision,
+            'pacing': self.pacer.state(),
+            'sampling': generator_state(self._rng),
+            'replay': self.replay.mark().to_json(),
+        }
+        return Snapshot.take(arrays, values, PolicySnapshot.take(architecture, policy, metadata))
+
+    def _resume(self) -> None:
+        checkpoint = self._checkpoints.load_latest(self._fits)
+        if checkpoint is None:
+            if self.transitions:
+                # Killed before the first checkpoint: the data are kept, learning starts over.
+                self._metrics.event('resume', checkpoint='', transitions=self.transitions)
+            return
+        values = checkpoint.values
+        self.sac.load_state({**checkpoint.arrays, **values['sac']})
+        restore_generator(self._rng, values['sampling'])
+        self.version = int(values['version'])
+        self.best = values['best']
+        mark = ReplayMark.from_json(values['replay'])
+        if self._settings.exact_resume:
+            self.replay.rewind(mark)
+            self.intake = Intake(self.replay)
+        self.pacer.restore(values['pacing'], self.transitions, self.updates)
+        for reason in checkpoint.refused:
+            self._metrics.event('checkpoint_refused', reason=reason)
+        self._metrics.event(
+            'resume',
+            checkpoint=checkpoint.path.name,
+            updates=self.updates,
+            transitions=self.transitions,
+        )
+
+    def _fits(self, checkpoint: Checkpoint) -> None:
+        if checkpoint.values['spec_hash'] != self.spec_hash:
+            raise ValueError(
+                f'it is of spec {checkpoint.values["spec_hash"]}, not {self.spec_hash}'
+            )
+        self.sac.load_state({**checkpoint.arrays, **checkpoint.values['sac']})
 
     def record(self) -> None:
         """Write losses and rates."""

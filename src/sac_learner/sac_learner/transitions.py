@@ -1,11 +1,12 @@
 """A transition message as what the replay takes."""
 
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 from sac_msgs.msg import Transition
 
 from sac_learner.replay import ReplayTransition
-
-FIELDS = ('vector', 'image')
 
 
 def stream_key(agent_id: str, stream_id: str) -> str:
@@ -37,13 +38,10 @@ def from_message(msg: Transition, image_shape: tuple[int, int, int] | None) -> R
     )
 
 
-def _image(
-    data: 'np.typing.ArrayLike', shape: tuple[int, int, int] | None
-) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]] | None:
-    pixels = np.frombuffer(data, np.uint8)  # type: ignore[call-overload]
+def _image(data: Any, shape: tuple[int, int, int] | None) -> npt.NDArray[np.uint8] | None:
+    pixels = np.frombuffer(data, np.uint8)
     if shape is None or not pixels.size:
         return None
     if pixels.size != shape[0] * shape[1] * shape[2]:
         raise ValueError(f'an image must have shape {shape}, got {pixels.size} bytes')
-    image: np.ndarray[tuple[int, ...], np.dtype[np.uint8]] = pixels.reshape(shape)
-    return image
+    return pixels.reshape(shape)

@@ -1,7 +1,7 @@
 """The thread that learns: takes what the node passes on, and learns whenever an update is due."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 import queue
 import threading
 import time
@@ -59,7 +59,7 @@ class Worker:
         self._inbox: queue.SimpleQueue[tuple[Callable[..., None], tuple[Any, ...]]] = (
             queue.SimpleQueue()
         )
-        run.record_environment(settings.seed, {'learner': vars(settings), 'sac': vars(config)})
+        run.record_environment(settings.seed, {'learner': asdict(settings), 'sac': asdict(config)})
         self._metrics = Metrics(run.path, tensorboard=settings.tensorboard)
         self._metrics.event('start', seed=settings.seed)
         self.learner_id = uuid.uuid4().hex[:12]
@@ -297,7 +297,6 @@ class Worker:
         known = self._specs.get(spec.agent_id)
         self._specs[spec.agent_id] = spec
         self.refused_agents.pop(spec.agent_id, None)
-        self._training.register(spec)
         if known != spec:
             self._run.record_agent(spec.agent_id, spec.config)
             self._metrics.event('agent', agent=spec.agent_id, stream=spec.stream_id)
