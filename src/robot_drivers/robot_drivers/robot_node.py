@@ -189,7 +189,7 @@ class RobotNode(LifecycleNode):
         assert self.driver is not None
         spec = self.driver.robot.spec
         self._states = StatePublishers(self, spec)
-        self._clock = self.create_publisher(ClockMsg, '/clock', 10) if self._lockstep else None
+        self._clock_topic = self.create_publisher(ClockMsg, '/clock', 10) if self._lockstep else None
         self._applied = self.create_publisher(JointCommand, 'applied_command', qos.STATE_PUBLISHER)
         self._activity = self.create_publisher(String, 'driver_state', qos.LATCHED)
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
@@ -218,7 +218,7 @@ class RobotNode(LifecycleNode):
                 if service.srv_name.endswith(f'/{name}'):
                     self.destroy_service(service)
         self._states.destroy()
-        for publisher in (self._clock, self._applied, self._activity, self._diagnostics):
+        for publisher in (self._clock_topic, self._applied, self._activity, self._diagnostics):
             if publisher is not None:
                 self.destroy_publisher(publisher)
 
@@ -297,8 +297,8 @@ class RobotNode(LifecycleNode):
         if state is None:
             return
         self._cycles += 1
-        if self._clock is not None:
-            self._clock.publish(ClockMsg(clock=stamp_msg(state.stamp)))
+        if self._clock_topic is not None:
+            self._clock_topic.publish(ClockMsg(clock=stamp_msg(state.stamp)))
         self._states.publish(state)
 
     def _tell(self) -> None:
@@ -441,7 +441,7 @@ def main() -> int:
         except ValueError as error:
             return _complain(str(error))
         if node.trigger_configure() is not TransitionCallbackReturn.SUCCESS:
-            return _complain(node.failure)
+            return _complain(node.failure or 'configuration failed, see the log')
         if node.autostart and node.trigger_activate() is not TransitionCallbackReturn.SUCCESS:
             return _complain(node.failure)
         spin(node)

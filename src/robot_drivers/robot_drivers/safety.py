@@ -160,7 +160,7 @@ class SafetyLayer:
             )
         else:
             self._last_sent = np.zeros(len(self.spec.joints))
-        self._last_time = now
+        self._last_time = now - self.spec.control_period  # the first command has its full period
         self._heard = float('nan')
 
     def held(self, state: RobotState, now: float) -> None:

@@ -109,7 +109,7 @@ class _Script:
         end = state.stamp + longest
         sent = np.full(VALVE_INDEX + 1, np.nan)
         sent[indices] = state.position[indices]
-        tolerance = np.where(np.arange(VALVE_INDEX + 1) == VALVE_INDEX, VALVE_REACHED, REACHED)
+        tolerance = np.array([REACHED] * VALVE_INDEX + [VALVE_REACHED])
         while state.stamp < end:
             sent[indices] += np.clip(goal[indices] - sent[indices], -self._step, self._step)
             self.hand.move(sent)
