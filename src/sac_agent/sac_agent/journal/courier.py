@@ -1,6 +1,6 @@
 """Journal and outbox in their own thread, so that the control thread only ever hands over."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 import logging
 from pathlib import Path
@@ -13,7 +13,7 @@ from sac_agent.journal.errors import JournalError, JournalFullError
 from sac_agent.journal.journal import Journal
 from sac_agent.journal.outbox import Outbox
 from sac_agent.journal.settings import JournalConfig
-from sac_core.bag import Definitions
+from sac_core.bag import BagError, Definitions
 
 SAVE_PERIOD = 1.0  # [s] between two notes of the durable mark
 RETRY_PERIOD = 0.5  # [s] between two attempts on a full disk
@@ -27,9 +27,18 @@ class _Entry(NamedTuple):
     stamp: int
 
 
+class _Topic(NamedTuple):
+    name: str
+    type_name: str
+    latched: bool
+
+
 class _Ack(NamedTuple):
     received: int
     durable: int
+
+
+_Item = _Entry | _Topic | _Ack
 
 
 @dataclass(frozen=True)
@@ -72,8 +81,6 @@ class Courier:
         publish: Callable[[bytes], None],
         config: JournalConfig | None = None,
         *,
-        topics: Mapping[str, str] | None = None,
-        latched: Collection[str] = (),
         transition_topic: str = '/transition',
         definitions: Definitions | None = None,
     ) -> None:
@@ -84,8 +91,6 @@ class Courier:
             agent_id: Name of the robot.
             publish: Sends one serialised transition.
             config: Parameters.
-            topics: Types of the further topics that `record` takes, by absolute name.
-            latched: Which of them a player of the bag has to publish latched.
             transition_topic: Topic of the transitions in the bag.
             definitions: Where message definitions come from; default the installed packages.
 
@@ -102,9 +107,8 @@ class Courier:
             transition_topic=transition_topic,
             definitions=definitions,
         )
-        for name, type_name in (topics or {}).items():
-            self._journal.add_topic(name, type_name, latched=name in latched)
-        self._topics = frozenset(topics or {})
+        self._definitions = self._journal.definitions
+        self._topics: set[str] = set()
         self.stream_id = self._journal.stream_id
         self.next_sequence = self._journal.last_sequence + 1
         self.next_episode = self._journal.next_episode
@@ -116,12 +120,12 @@ class Courier:
             window=self._config.window,
             resend_after=self._config.resend_after,
         )
-        self._entries: queue.SimpleQueue[_Entry | _Ack | None] = queue.SimpleQueue()
+        self._entries: queue.SimpleQueue[_Item | None] = queue.SimpleQueue()
         self._clock = _RecordingClock()
         self._status = CourierStatus(
             self._outbox.last, self._outbox.received, self._outbox.durable
         )
-        self._failure = self._disk_problem = self._learner_problem = ''
+        self._failure = self._disk_problem = self._learner_problem = self._send_problem = ''
         self._uncommitted: list[tuple[int, bytes]] = []
         self._dirty = False
         self._retry = 0.0
@@ -130,6 +134,25 @@ class Courier:
         self._closed = False
         self._thread = threading.Thread(target=self._run, name='courier', daemon=True)
         self._thread.start()
+
+    def add_topic(self, name: str, type_name: str, *, latched: bool = False) -> None:
+        """Announce a further topic of the bag.
+
+        Args:
+            name: Absolute name.
+            type_name: Its message type.
+            latched: Whether a player of the bag has to publish it latched.
+
+        Raises:
+            JournalError: The type is unknown, the courier is closed, or its thread has failed.
+        """
+        self._check()
+        try:
+            self._definitions.get(type_name)
+        except BagError as error:
+            raise JournalError(str(error)) from error
+        self._topics.add(name)
+        self._entries.put(_Topic(name, type_name, latched))
 
     def transition(self, payload: bytes, *, evaluation: bool = False) -> None:
         """Hand over the serialised transition that carries number `next_sequence`.
@@ -157,7 +180,7 @@ class Courier:
         """Hand over a message of a further topic; while the disk is full it is left out.
 
         Raises:
-            JournalError: The topic was not named at the start, the courier is closed, or its
+            JournalError: The topic was not announced, the courier is closed, or its
                 thread has failed.
         """
         self._check()
@@ -206,15 +229,16 @@ class Courier:
     def _step(self) -> bool:
         entries = self._take()
         going_on = None not in entries
+        now = time.monotonic()
         for entry in entries:
             if isinstance(entry, _Entry):
                 self._write(entry)
-        now = time.monotonic()
+            elif isinstance(entry, _Ack):
+                self._on_ack(entry, now)
+            elif isinstance(entry, _Topic):
+                self._journal.add_topic(*entry[:2], latched=entry.latched)
         if self._dirty and (now >= self._retry or not going_on):
             self._commit(now)
-        for entry in entries:
-            if isinstance(entry, _Ack):
-                self._on_ack(entry, now)
         if going_on:
             self._send(now)
         self._save(now)
@@ -223,9 +247,9 @@ class Courier:
             self._finish()
         return going_on
 
-    def _take(self) -> list[_Entry | _Ack | None]:
+    def _take(self) -> list[_Item | None]:
         # Wakes for the next resend at the latest.
-        entries: list[_Entry | _Ack | None] = []
+        entries: list[_Item | None] = []
         try:
             entries.append(self._entries.get(timeout=min(0.1, self._config.resend_after)))
             while len(entries) < 4096:
@@ -260,6 +284,7 @@ class Courier:
     def _on_ack(self, ack: _Ack, now: float) -> None:
         try:
             self._outbox.on_ack(ack.received, ack.durable, now)
+            self._journal.durable = self._outbox.durable
             self._learner_problem = ''
         except ValueError as error:
             self._learner_problem = str(error)
@@ -273,11 +298,12 @@ class Courier:
         try:
             for payload in payloads:
                 self._publish(payload)
+            if payloads:
+                self._send_problem = ''
         except Exception as error:  # of the middleware; what it did not take is sent again
-            self._learner_problem = f'transitions cannot be sent: {error}'
+            self._send_problem = f'transitions cannot be sent: {error}'
 
     def _save(self, now: float) -> None:
-        self._journal.durable = self._outbox.durable
         if self._outbox.durable != self._saved_mark and now - self._saved >= SAVE_PERIOD:
             self._saved = now
             try:
@@ -293,7 +319,10 @@ class Courier:
             durable=self._outbox.durable,
             waiting=len(self._uncommitted),
             resends=self._outbox.resends,
-            problem=self._failure or self._disk_problem or self._learner_problem,
+            problem=self._failure
+            or self._disk_problem
+            or self._learner_problem
+            or self._send_problem,
         )
 
     def _finish(self) -> None:

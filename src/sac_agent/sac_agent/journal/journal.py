@@ -1,9 +1,9 @@
 """The append-only record of a run: a rosbag2 bag whose transitions are numbered without gaps.
 
-A transition is sent only after it is in the journal, so a number that was ever on the wire is found
-again after a crash and never given to another transition. If the journal lost its end all the same
-(power cut without `sync`, a file taken away), a new stream begins instead, in which every number is
-new.
+A transition is sent only after it is in the journal, so a number that was ever on the wire is
+found again after a crash and never given to another transition. If the journal lost its end all
+the same (power cut without `sync`, a file taken away), a new stream begins instead, in which every
+number is new.
 """
 
 from array import array
@@ -127,6 +127,11 @@ class Journal:
         return sum(span.training for span in self._own())
 
     @property
+    def definitions(self) -> Definitions:
+        """Where message definitions come from."""
+        return self._bag.definitions
+
+    @property
     def size(self) -> int:
         """Length of the bag [bytes]."""
         return self._bag.size
@@ -195,9 +200,9 @@ class Journal:
             payloads += self._read_file(sequence, count - before)
             if len(payloads) == before:
                 raise JournalError(
-                    f'transition {sequence} is no longer in {self._directory}; the learner asks '
-                    'for what it had acknowledged as durable. Feed the learner this bag, then move '
-                    'the bag away and start the agent again'
+                    f'transition {sequence} is no longer in {self._directory}, and the learner '
+                    'asks for it although it had acknowledged it as durable; feed the learner '
+                    'this bag, then move the bag away and start the agent again'
                 )
         return payloads
 

@@ -7,10 +7,14 @@ from pathlib import Path
 import re
 from typing import Any
 
+import numpy as np
+from rosbags.interfaces import Nodetype
 from rosbags.typesys import get_types_from_msg, get_typestore, Stores
 
 from sac_core.bag.errors import BagError
 
+TEXTS = ('string', 'wstring')
+_ABSENT = object()
 SEPARATOR = '\n' + '=' * 80 + '\n'
 
 
@@ -59,9 +63,14 @@ class Definitions:
         self.store.register({k: v for k, v in types.items() if k not in self.store.fielddefs})
 
     def new(self, name: str, **fields: Any) -> Any:
-        """Return a message of a type with the given fields; every field is needed."""
+        """Return a message of a type; fields that are not given are zero or empty."""
         self.get(name)
-        return self.store.types[name](**fields)
+        _, layout = self.store.fielddefs[name]
+        values = {item: fields.get(item, _ABSENT) for item, _ in layout}
+        for item, kind in layout:
+            if values[item] is _ABSENT:
+                values[item] = self._default(kind)
+        return self.store.types[name](**values)
 
     def decode(self, data: bytes, name: str) -> Any:
         """Return the message behind serialised data, arrays as read-only numpy views.
@@ -79,6 +88,19 @@ class Definitions:
         """Return a message serialised as rclpy does, encapsulation header included."""
         self.get(name)
         return bytes(self.store.serialize_cdr(message, name))
+
+    def _default(self, kind: Any) -> Any:
+        node, detail = kind
+        if node == Nodetype.NAME:
+            return self.new(detail)
+        if node == Nodetype.BASE:
+            base = detail[0]
+            return '' if base in TEXTS else np.dtype(base).type(0).item()
+        (inner, what), length = detail
+        if inner == Nodetype.BASE and what[0] not in TEXTS:
+            return np.zeros(length if node == Nodetype.ARRAY else 0, dtype=what[0])
+        count = length if node == Nodetype.ARRAY else 0
+        return [self._default(detail[0]) for _ in range(count)]
 
     def _make(self, name: str) -> Definition:
         texts: dict[str, str] = {}

@@ -35,6 +35,7 @@ class McapScan:
         self.channels: dict[int, Channel] = {}
         self.end = 0
         self._schemas: dict[int, tuple[str, str]] = {}
+        self._skipping = False
 
     def finished(self) -> bool:
         """Return whether the file was closed: it begins and ends as it should."""
@@ -51,7 +52,8 @@ class McapScan:
         `end` is then the offset behind the last whole record.
 
         Args:
-            position: Begin at the chunk there, a value of `RawMessage.position`.
+            position: Begin at the chunk there, a value of `RawMessage.position`; messages of
+                topics that were added between the first chunk and this one are left out.
 
         Raises:
             DamagedError: A record is not what was written.
@@ -86,6 +88,7 @@ class McapScan:
                         if start < position:
                             file.seek(position)
                             position = None
+                            self._skipping = True
                             continue
                         position = None
                     yield from messages
@@ -147,6 +150,8 @@ class McapScan:
         if opcode == MESSAGE:
             identity, _, stamp, _ = struct.unpack_from('<HIQQ', content)
             channel = self.channels.get(identity)
+            if channel is None and self._skipping:
+                return None  # a topic that was added in a part that was skipped
             if channel is None:
                 raise self._damaged(f'channel {identity} is not defined', start)
             return RawMessage(channel.topic, channel.type, stamp, content[22:], start)
