@@ -62,7 +62,7 @@ class OverheatGuard:
             motors: Number of motors.
         """
         self._torque = torque
-        self._duration = duration
+        self._duration = duration + 1e-9  # sums of periods are not exact
         self._overload = np.zeros(motors)
         self.shut: Flags = np.zeros(motors, dtype=bool)
 
