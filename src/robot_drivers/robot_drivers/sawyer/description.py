@@ -1,8 +1,8 @@
 """The Sawyer arm in numbers: geometry, inertia and limits, one row per joint.
 
-Every other part reads this table: the kinematics, the emulated robot, the driver, and the tests that
-hold the MJCF to it. Lengths in m, angles in rad, masses in kg, inertias in kg m^2 about the centre of
-mass. Source: RethinkRobotics/sawyer_robot, sawyer_description/urdf/sawyer_base.urdf.xacro, unless said.
+Every other part reads this table: the kinematics, the emulated robot, the driver, and the tests
+that hold the MJCF to it. Lengths in m, angles in rad, masses in kg, inertias in kg m^2 about the
+centre of mass. Source: RethinkRobotics/sawyer_robot, sawyer_base.urdf.xacro, unless said.
 """
 
 from dataclasses import dataclass
@@ -95,7 +95,7 @@ HAND_RPY: Vector3 = (0.0, 0.0, 1.570796)
 NEUTRAL: Array = np.array([0.0, -1.18, 0.0, 2.18, 0.0, 0.57, 3.3161])
 """The vendor's named pose [rad] (sawyer_robot, named_poses.yaml)."""
 
-# --- The stacking cell: ours, all in the frame of the arm's base -----------------------------------
+# The stacking cell: ours, all in the frame of the arm's base.
 
 BRICK_HEIGHT = 0.0192
 BRICK_HALF_WIDTH = 0.0159

@@ -1,7 +1,7 @@
 """Forward kinematics of the arm in plain numpy, from the table in ``description``.
 
-The driver uses it where the twin could ask its simulator: what the policy is told about the brick is
-computed from joint positions alone, in simulation as on the robot.
+The driver uses it where the twin could ask its simulator: what the policy is told about the brick
+is computed from joint positions alone, in simulation as on the robot.
 """
 
 from dataclasses import dataclass
@@ -22,13 +22,14 @@ from robot_drivers.sawyer.description import (
 def rotation(rpy: Vector3) -> Array:
     """Return the matrix of fixed-axis roll, pitch, yaw [rad] as URDF means them, shape (3, 3)."""
     (sr, sp, sy), (cr, cp, cy) = (tuple(map(f, rpy)) for f in (math.sin, math.cos))
-    return np.array(
+    matrix: Array = np.array(
         [
             [cy * cp, cy * sp * sr - sy * cr, cy * sp * cr + sy * sr],
             [sy * cp, sy * sp * sr + cy * cr, sy * sp * cr - cy * sr],
             [-sp, cp * sr, cp * cr],
         ]
     )
+    return matrix
 
 
 _OFFSETS = [np.array(joint.origin) for joint in JOINTS]
@@ -51,7 +52,8 @@ class Pose:
     @property
     def hand_position(self) -> Array:
         """Position of right_hand [m], shape (3,)."""
-        return self.positions[7]
+        position: Array = self.positions[7]
+        return position
 
     def corners(self) -> Array:
         """Return three lower corners of the held brick [m], shape (3, 3), one per row."""

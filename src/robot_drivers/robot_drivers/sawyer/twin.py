@@ -8,14 +8,12 @@ from robot_drivers.sawyer.description import (
     Array,
     GOAL_CORNERS,
     JOINT_NAMES,
-    LEARNING_EFFORT,
     POSITION_LOWER,
     POSITION_UPPER,
     START,
-    VELOCITY_LIMIT,
 )
 from robot_drivers.sawyer.kinematics import forward
-from robot_drivers.sawyer.workspace import Workspace
+from robot_drivers.sawyer.protection import Protection
 from robot_drivers.sawyer.world import SawyerWorld, Variant
 
 CONTROL_PERIOD = 0.05
@@ -54,26 +52,26 @@ class SawyerTwin:
     """Steps the cell at the policy's rate with the limits the driver applies.
 
     Sensors by name: ``joint_states.position`` [rad], ``joint_states.velocity`` [rad/s] and
-    ``joint_states.effort`` [Nm], shape (7,); ``wrench.force`` [N] and ``wrench.torque`` [Nm], shape
-    (3,); ``brick.corners`` and ``brick.goal`` [m], shape (9,), three corners of the held brick and
-    where they belong, in the base frame, computed from joint positions.
+    ``joint_states.effort`` [Nm], shape (7,); ``wrench.force`` [N] and ``wrench.torque`` [Nm],
+    shape (3,); ``brick.corners`` and ``brick.goal`` [m], shape (9,), three corners of the held
+    brick and where they belong, in the base frame, computed from joint positions.
     """
 
     def __init__(
-        self, *, variant: Variant = 'domed', seed: int = 0, workspace: Workspace | None = None
+        self, *, variant: Variant = 'domed', seed: int = 0, protection: Protection | None = None
     ) -> None:
         """Load the cell; the arm is at its start pose.
 
         Args:
             variant: Studs of the fixed brick.
             seed: Unused by the physics, which has no noise; kept for twins that have.
-            workspace: Where the push-back begins; the driver's default if None.
+            protection: Limits between policy steps; the driver's defaults if None.
         """
         del seed
         self.world = SawyerWorld(variant)
         self.control_period = CONTROL_PERIOD
         self.joint_names = JOINT_NAMES
-        self._workspace = workspace or Workspace()
+        self._protection = protection or Protection()
         self._wrench = np.zeros(6)
         self._substeps = round(CONTROL_PERIOD / PUBLISH_PERIOD)
         self._physics_steps = round(PUBLISH_PERIOD / self.world.timestep)
@@ -101,15 +99,10 @@ class SawyerTwin:
         if torques.shape != (7,) or not np.isfinite(torques).all():
             raise ValueError(f'torques must be 7 finite numbers in Nm, got {torques}')
         world = self.world
-        velocities = world.data.qvel
-        wanted = np.clip(torques, -LEARNING_EFFORT, LEARNING_EFFORT)
-        wanted[(np.abs(velocities) > VELOCITY_LIMIT) & (velocities * wanted > 0.0)] = 0.0
         for _ in range(self._substeps):
-            torque = wanted
-            if not self._workspace.contains(world.link_origins):
-                back = self._workspace.push_back(world.positions, world.velocities)
-                if back is not None:
-                    torque = np.clip(back, -LEARNING_EFFORT, LEARNING_EFFORT)
+            torque, _ = self._protection.torque(
+                torques, world.positions, world.velocities, world.link_origins
+            )
             world.step(torque, self._physics_steps)
             self._wrench = follow(self._wrench, world.wrench, PUBLISH_PERIOD)
         return self.sensors()

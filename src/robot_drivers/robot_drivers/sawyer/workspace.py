@@ -1,8 +1,8 @@
 """Where the arm may be, and the torque that brings it back.
 
-The idea and its numbers are those of mihdalal/sawyer_control: outside its box, the policy's torque is
-replaced by J^T F with F = 5 exp(5 d) N per axis, d being the distance outside, and the wrist gets no
-torque. The damping is ours, so that the arm does not bounce between policy and box.
+The idea and its numbers are those of mihdalal/sawyer_control: outside its box, the policy's torque
+is replaced by J^T F with F = 5 exp(5 d) N per axis, d being the distance outside, and the wrist
+gets no torque. The damping is ours, so that the arm does not bounce between policy and box.
 """
 
 from dataclasses import dataclass, field
@@ -24,7 +24,7 @@ def _corner(x: float, y: float, z: float) -> Array:
 
 @dataclass(frozen=True)
 class Workspace:
-    """An axis-aligned box for the hand and a wider one for the links before it, in the base frame."""
+    """A box for the hand and a wider one for the links before it, in the base frame."""
 
     hand_lower: Array = field(default_factory=lambda: _corner(0.3, -0.4, 0.2))
     """[m], shape (3,)."""

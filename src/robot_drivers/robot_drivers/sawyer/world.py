@@ -6,7 +6,7 @@ from typing import Literal
 import mujoco
 import numpy as np
 
-from robot_drivers.sawyer.description import Array, DRIVE_EFFORT, JOINTS, LINK_NAMES
+from robot_drivers.sawyer.description import Array, DRIVE_EFFORT, LINK_NAMES
 
 Variant = Literal['domed', 'plain']
 MODELS = Path(__file__).resolve().parents[1] / 'models' / 'sawyer'
@@ -33,13 +33,11 @@ class SawyerWorld:
             raise ValueError(f'unknown variant {variant!r}; there are {sorted(FILES)}')
         self.model = mujoco.MjModel.from_xml_path(str(MODELS / FILES[variant]))
         self.data = mujoco.MjData(self.model)
-        first = self.model.body(LINK_NAMES[0]).id
         bodies = [self.model.body(name).id for name in (*LINK_NAMES, 'right_hand')]
         self._links = np.array(bodies)
         self._site = self.model.site('wrench').id
         brick = self.model.body('held_brick').id
         self._brick_weight = float(self.model.body_mass[brick]) * _GRAVITY
-        assert first in bodies and self.model.nv == len(JOINTS)  # noqa: PT018
 
     @property
     def timestep(self) -> float:
@@ -64,6 +62,10 @@ class SawyerWorld:
         self.data.ctrl[:] = torques
         mujoco.mj_step(self.model, self.data, steps)
 
+    def push_hand(self, force: Array) -> None:
+        """Apply a force [N], shape (3,), at the hand until the next call."""
+        self.data.xfrc_applied[self._links[-1], :3] = force
+
     @property
     def positions(self) -> Array:
         """Joint positions [rad], shape (7,)."""
@@ -78,7 +80,8 @@ class SawyerWorld:
     def efforts(self) -> Array:
         """Torques of the drives, gravity compensation included [Nm], shape (7,)."""
         torques = self.data.qfrc_actuator + self.data.qfrc_gravcomp
-        return np.clip(torques, -DRIVE_EFFORT, DRIVE_EFFORT)
+        clipped: Array = np.clip(torques, -DRIVE_EFFORT, DRIVE_EFFORT)
+        return clipped
 
     @property
     def link_origins(self) -> Array:
