@@ -14,6 +14,7 @@ from robot_drivers.errors import (
     MotorFaultError,
     NeedsHelpError,
     NotConnectedError,
+    NotEnabledError,
     ResetFailedError,
     RobotError,
     StaleStateError,
@@ -170,7 +171,7 @@ def test_nothing_moves_before_enable(lockstep):
     robot = lockstep.robot()
     robot.connect()
     assert lockstep.status()['mode'] == MODE_OFF
-    with pytest.raises(NotConnectedError, match='enable it before commanding'):
+    with pytest.raises(NotEnabledError, match='enable it before commanding'):
         robot.command(leg.NEUTRAL)
     assert lockstep.status()['mode'] == MODE_OFF
 
@@ -230,6 +231,25 @@ def test_lost_robot_is_named_after_the_counted_attempts(lockstep):
         robot.command(leg.NEUTRAL)
     assert robot._link.counts['resent'] >= 3
     lockstep.wait_for(MODE_OFF)
+
+
+def test_time_goes_on_when_the_emulator_starts_anew(lockstep):
+    robot = lockstep.standing(reply_timeout=0.01, retries=1)
+    before = robot.read().stamp
+    lockstep.stage.request('restart')
+    with pytest.raises(StaleStateError):
+        robot.command(leg.NEUTRAL)
+    robot.enable()
+    robot.command(leg.NEUTRAL)
+    assert robot.read().stamp == pytest.approx(before + 0.02)
+
+
+def test_no_session_begins_in_motion(lockstep):
+    robot = lockstep.standing(reply_timeout=0.01, retries=1)
+    robot._link.renew()
+    with pytest.raises(StaleStateError):
+        robot.command(leg.NEUTRAL)
+    assert lockstep.status()['rejected'] > 0
 
 
 def test_absent_robot_is_refused_at_connect():
@@ -400,7 +420,12 @@ def test_rebooted_controller_stays_limp(wall):
     seconds, _ = until(StaleStateError, robot)
     assert seconds < WITHIN
     assert wall.status()['mode'] == MODE_OFF
-    robot.connect()
+    robot.limp()
+    with pytest.raises(StaleStateError):
+        robot.read()  # asks for states under a new session
+    time.sleep(0.02)
+    robot.read()  # visible again, still limp
+    assert wall.status()['mode'] == MODE_OFF
     robot.enable()
     assert keep(robot, 0.05)
 

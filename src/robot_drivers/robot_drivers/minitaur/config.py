@@ -110,7 +110,7 @@ class MinitaurConfig:
         default=10, metadata={'doc': 'Further attempts of a lost datagram.', 'range': (0, 100)}
     )
     state_timeout: float = field(
-        default=0.06,
+        default=0.08,
         metadata={
             'doc': 'Wall clock: age of the newest state beyond which the link counts as lost [s].',
             'range': (0.01, 1.0),

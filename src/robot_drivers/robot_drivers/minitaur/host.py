@@ -58,10 +58,14 @@ class HostLink:
             ) from error
         channel.setblocking(False)
         self._socket = channel
+        self.state, self.mocap = None, None
+        self.renew()
+
+    def renew(self) -> None:
+        """Begin a new session; the next command must be OFF or RESET."""
         self._session = secrets.randbits(32) or 1
         self._sequence = self._last_remote = 0
         self._offset = None
-        self.state, self.mocap = None, None
 
     def close(self) -> None:
         """Close the socket; may be called twice."""

@@ -18,6 +18,7 @@ from robot_drivers.errors import (
     MotorFaultError,
     NeedsHelpError,
     NotConnectedError,
+    NotEnabledError,
     ResetFailedError,
     RobotError,
     StaleStateError,
@@ -37,7 +38,7 @@ from robot_drivers.minitaur.link import (
     State,
 )
 from robot_drivers.minitaur.stage import Stage
-from robot_drivers.minitaur.start import PLACES, start_motion, start_pose
+from robot_drivers.minitaur.start import LYING, PLACES, start_motion, start_pose
 from robot_drivers.robot import Array, Connection, Imu, Pose, Robot, RobotState
 
 UPRIGHT = 0.35  # tilt below which a start counts as good [rad]
@@ -66,6 +67,7 @@ class MinitaurRobot(Robot):
         self._wiring = Wiring(config.motor_order, config.motor_direction, config.motor_zero)
         self._lockstep = connection.clock == 'lockstep'
         self._target: Array | None = None  # last sent motor angles; None: not enabled
+        self._remote = self._before = 0.0  # newest controller time, sum of earlier ones [s]
         self._fallen = ''
         self._noted = ''  # interruption already reported
 
@@ -87,7 +89,11 @@ class MinitaurRobot(Robot):
             )
 
     def enable(self) -> None:
-        """Clear the controller's faults and hold the measured pose."""
+        """Clear the controller's faults and hold the measured pose, in a new session."""
+        if not self._link.is_open:
+            raise NotConnectedError('link to the motor controller is closed; connect first')
+        self._target = None
+        self._link.renew()
         state = self._exchange(MODE_OFF)
         if state.faults & ~FAULT_COMMAND_TIMEOUT:
             state = self._exchange(MODE_RESET)
@@ -108,6 +114,9 @@ class MinitaurRobot(Robot):
             raise NotConnectedError('no state has come from the motor controller; connect first')
         age = self._link.age
         if not self._lockstep and age > self._config.state_timeout:
+            if self._target is None:  # ask for states; a restarted controller knows no host
+                self._link.renew()
+                self._link.send(self._command(MODE_OFF))
             raise StaleStateError(
                 f'newest state is {1e3 * age:.0f} ms old, at most '
                 f'{1e3 * self._config.state_timeout:.0f} ms allowed; check link and controller'
@@ -118,7 +127,7 @@ class MinitaurRobot(Robot):
 
     def _write(self, target: Array) -> None:
         if self._target is None:
-            raise NotConnectedError('Minitaur is limp; enable it before commanding')
+            raise NotEnabledError('Minitaur is limp; enable it before commanding')
         self._target = leg.motor_angles(target)
         mode = MODE_DAMP if self._fallen else MODE_POSITION
         if self._lockstep:
@@ -141,33 +150,20 @@ class MinitaurRobot(Robot):
         ``goal`` may hold swing_i, extension_i and, in simulation, base_x, base_y, base_yaw.
         """
         pose = start_pose(goal)
-        simulated = self._connection.backend == 'sim'
-        if not simulated and (places := sorted(set(goal) & set(PLACES))):
+        if self._connection.backend != 'sim' and (places := sorted(set(goal) & set(PLACES))):
             raise ValueError(
                 f'{places} can be set in simulation only; put the robot there by hand'
             )
-        if self._target is None:
-            raise NotConnectedError('Minitaur is limp; enable it before a reset')
-        origin = None
-        if simulated:
-            x, y, yaw = (goal.get(name, 0.0) for name in PLACES)
-            self._stage.request('place', x=x, y=y, yaw=yaw)
-            self._fallen = ''
-        else:
-            state = self.read()
-            if self._fallen or _tilt(state) > UPRIGHT:
-                self.limp()
-                raise NeedsHelpError(
-                    f'Minitaur lies at a tilt of {_tilt(state):.2f} rad; put it on its feet, '
-                    'legs under the body, enable it and reset again'
-                )
-            origin = state.position[:8]
-        return self._rise(pose, origin, timeout)
+        return self._rise(pose, {name: goal.get(name, 0.0) for name in PLACES}, timeout)
 
-    def _rise(self, pose: Array, origin: Array | None, timeout: float) -> Iterator[RobotState]:
+    def _rise(
+        self, pose: Array, place: Mapping[str, float], timeout: float
+    ) -> Iterator[RobotState]:
+        if self._target is None:
+            raise NotEnabledError('Minitaur is limp; enable it before a reset')
         begin: float | None = None
         state: RobotState | None = None
-        for target in start_motion(pose, self.spec.control_period, origin):
+        for target in start_motion(pose, self.spec.control_period, self._origin(place)):
             self.command(target)
             state = self.read()
             yield state
@@ -182,6 +178,23 @@ class MinitaurRobot(Robot):
                 f'legs are {error:.2f} rad off (at most {REACHED}); check legs and ground'
             )
         self._noted = ''
+
+    def _origin(self, place: Mapping[str, float]) -> Array | None:
+        """Return the legs (8,) [rad] a reset starts from; None where it was put in place."""
+        if self._connection.backend != 'sim':
+            state = self.read()
+            if self._fallen or _tilt(state) > UPRIGHT:
+                self.limp()
+                raise NeedsHelpError(
+                    f'Minitaur lies at a tilt of {_tilt(state):.2f} rad; put it on its feet, '
+                    'legs under the body, enable it and reset again'
+                )
+            return state.position[:8]
+        self._stage.request('place', x=place['base_x'], y=place['base_y'], yaw=place['base_yaw'])
+        self._target = leg.motor_angles(LYING)
+        self._exchange(MODE_POSITION)  # so that no state from before counts any more
+        self._fallen = ''
+        return None
 
     def limp(self) -> None:
         """Switch the motors off."""
@@ -269,9 +282,8 @@ class MinitaurRobot(Robot):
             angular_velocity=state.angular_velocity.astype(float),
             linear_acceleration=state.linear_acceleration.astype(float),
         )
-        stamp = state.time if self._lockstep else self._link.stamp
         result = RobotState(
-            stamp=stamp,
+            stamp=self._lockstep_stamp(state.time) if self._lockstep else self._link.stamp,
             position=np.concatenate([leg.leg_angles(theta), theta]),
             velocity=np.concatenate([leg.leg_angles(theta_rate), theta_rate]),
             effort=np.concatenate([leg.leg_efforts(torque), torque]),
@@ -279,6 +291,13 @@ class MinitaurRobot(Robot):
             base=self._base(),
         )
         return replace(result, interrupted=self._interruption(result, state))
+
+    def _lockstep_stamp(self, remote: float) -> float:
+        """Return a time [s] that goes on where it was when the emulator is started anew."""
+        if remote < self._remote:
+            self._before += self._remote
+        self._remote = remote
+        return self._before + remote
 
     def _base(self) -> Pose | None:
         """Return the base as tracked, unless the tracking stopped."""

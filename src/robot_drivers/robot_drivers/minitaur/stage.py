@@ -32,7 +32,7 @@ class StageError(RobotError):
 class Stage:
     """Sends requests to an emulator."""
 
-    def __init__(self, host: str, port: int, timeout: float = 2.0) -> None:
+    def __init__(self, host: str, port: int, timeout: float = 0.5) -> None:
         """Remember where the emulator listens; opens nothing."""
         self._address = (host, port)
         self._timeout = timeout
