@@ -1,14 +1,13 @@
-from glob import glob
-from os.path import isfile
+from pathlib import Path
 
 from setuptools import find_packages, setup
 
 package_name = 'sac_agent'
 
 
-def installed(pattern):
+def installed(folder, pattern):
     # A renamed file leaves a dangling link in a --symlink-install build.
-    return [path for path in sorted(glob(pattern)) if isfile(path)]
+    return [str(path) for path in sorted(Path(folder).glob(pattern)) if path.is_file()]
 
 
 setup(
@@ -19,20 +18,20 @@ setup(
     data_files=[
         ('share/ament_index/resource_index/packages', [f'resource/{package_name}']),
         (f'share/{package_name}', ['package.xml']),
-        (f'share/{package_name}/launch', installed('launch/*.launch.py')),
-        (f'share/{package_name}/config', installed('config/*.yaml')),
+        (f'share/{package_name}/launch', installed('launch', '*.launch.py')),
+        (f'share/{package_name}/config', installed('config', '*.yaml')),
     ],
     install_requires=['setuptools'],
     extras_require={'test': ['pytest'], 'sim': ['gymnasium']},
     zip_safe=False,
     maintainer='SAC robot learning maintainers',
     maintainer_email='maintainers@users.noreply.example.org',
-    description='Runs the policy of a learning robot: observation, inference, episodes, evaluation.',
+    description='Runs the policy of a learning robot.',
     license='Apache-2.0',
     entry_points={
         'console_scripts': [
             'sac_agent = sac_agent.sac_agent_node:main',
-            'check_config = sac_agent.tools.check_config:main',
+            'check_config = sac_agent.tools.check_config:run',
         ],
         'sac_agent.tasks': [
             'dclaw_valve = sac_agent.tasks.dclaw_valve:DclawValve',

@@ -3,6 +3,7 @@
 The same dataclasses are filled from a YAML file (offline tools) and from ROS parameters (node).
 Sections with free keys (sensors, observation fields, action channels) are ordered by key.
 """
+# ruff: noqa: RUF009  (option, required and part return dataclass fields)
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import Any
 import yaml
 
 from sac_agent.errors import ConfigError
+from sac_agent.journal.settings import JournalConfig
 from sac_agent.settings import empty_mapping, load, option, part, required, unflatten
 
 NODE = 'sac_agent'
@@ -85,11 +87,11 @@ class ActionConfig:
     """One command topic: command = offset + matrix @ (scale * action), then limits."""
 
     names: tuple[str, ...] = required('Joints or elements that are commanded.')
+    low: tuple[float, ...] = required('Lower limit of the command.')
+    high: tuple[float, ...] = required('Upper limit of the command.')
     topic: str = option('joint_command', 'Topic name, relative to the namespace.')
     type: str = option('sac_msgs/msg/JointCommand', 'Message type.', choices=COMMAND_TYPES)
     mode: str = option('position', 'Unit of the values: rad, rad/s or Nm.', choices=MODES)
-    low: tuple[float, ...] = required('Lower limit of the command.')
-    high: tuple[float, ...] = required('Upper limit of the command.')
     center: tuple[float, ...] = option((), 'Command at action 0; empty: middle of the limits.')
     scale: tuple[float, ...] = option((), 'Command per action; empty: half of the limits.')
     matrix: tuple[float, ...] = option(
@@ -205,6 +207,7 @@ class RobotConfig:
     episode: EpisodeConfig = part(EpisodeConfig, 'Episodes.')
     evaluation: EvaluationConfig = part(EvaluationConfig, 'Evaluation.')
     timing: TimingConfig = part(TimingConfig, 'Ages and time-outs.')
+    journal: JournalConfig = part(JournalConfig, 'Record of the run and sending.')
 
     def __post_init__(self) -> None:
         """Check what concerns several sections."""

@@ -1,4 +1,4 @@
-"""The life of an agent as a state machine: pure transitions with reasons, and the time they take."""
+"""The life of an agent as a state machine: transitions with reasons, and the time they take."""
 
 from enum import IntEnum, unique
 

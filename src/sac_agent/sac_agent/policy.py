@@ -1,4 +1,4 @@
-"""Inference in numpy, without allocation: a squashed-Gaussian policy of `sac_core.policy_format`."""
+"""Inference in numpy: a squashed-Gaussian policy of `sac_core.policy_format`."""
 
 from collections.abc import Mapping
 

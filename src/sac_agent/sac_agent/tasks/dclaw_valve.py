@@ -1,9 +1,9 @@
 """The D'Claw turns a valve until its coloured prong points to the target.
 
-As published (SAC Algorithms and Applications, run parameters in rail-berkeley/softlearning): reward
-``-2 |d|``, initial angle uniform, target pi. From ROBEL DClawTurn: bonuses near the target and the
-success threshold of 0.1 rad. Ours: the bonuses are smooth, and moving costs something near the
-target, so that the policy learns to stop there.
+As published (SAC Algorithms and Applications, run parameters in rail-berkeley/softlearning):
+reward ``-2 |d|``, initial angle uniform, target pi. From ROBEL DClawTurn: bonuses near the target
+and the success threshold of 0.1 rad. Ours: the bonus is smooth, and moving costs something near
+the target, so that the policy learns to stop there.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,7 @@
 """Minitaur walks forward.
 
 Reward after bulletphysics/bullet3 (minitaur_extended_env.py, whose author also wrote the paper's
-walking experiment): clipped forward velocity minus the acceleration of actions, from the last three.
+walking experiment): clipped forward velocity minus the acceleration of the last three actions.
 After the words of the paper: large pitch and front legs folded under the robot cost. The weights
 of these two are ours, as the paper gives none.
 """

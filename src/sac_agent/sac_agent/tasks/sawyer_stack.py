@@ -1,8 +1,8 @@
 """The Sawyer presses the brick in its hand onto another one.
 
 Only a target pose of the end effector defines the goal, as in the soft Q-learning predecessor.
-Ours, since its reward is unpublished: ``-log`` of the distance of three corners of the brick, which
-stays steep at a millimetre; bounded; a workspace box that ends the task.
+Ours, since its reward is unpublished: ``-log`` of the distance of three corners of the brick,
+which stays steep at a millimetre; bounded; a workspace box that ends the task.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,0 +1,264 @@
+"""A fake robot, a fake learner, and the agent as a process, in a ROS domain of its own."""
+
+from collections.abc import Iterator
+import os
+from pathlib import Path
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import yaml
+
+CONFIG = Path(__file__).resolve().parents[3] / 'config' / 'dclaw_valve.yaml'
+JOINTS = ['FFJ10', 'FFJ11', 'FFJ12', 'MFJ20', 'MFJ21', 'MFJ22', 'THJ30', 'THJ31', 'THJ32']
+PERIOD = 100_000_000  # [ns]
+
+
+def random_policy(architecture, seed=0, scale=0.1):
+    """Return the arrays of a policy with small random weights."""
+    from sac_core.policy_format import layout
+
+    rng = np.random.default_rng(seed)
+    arrays = {n: scale * rng.standard_normal(s) for n, s in layout(architecture)}
+    arrays['observation.std'] = np.ones_like(arrays['observation.std'])
+    return arrays
+
+
+class FakeRobot:
+    """Joints that follow their targets and a valve that turns with the first of them."""
+
+    def __init__(self, node, lockstep=True):
+        from sac_msgs.msg import JointCommand
+        from sac_msgs.srv import ResetRobot
+        from sensor_msgs.msg import JointState
+
+        from sac_core import qos
+
+        self.node, self.lockstep = node, lockstep
+        self.position, self.time = np.zeros(10), 0
+        self.commands, self.resets = [], 0
+        self.silent = False
+        self.fail_resets = 0
+        self._states = node.create_publisher(
+            JointState, '/dclaw/joint_states', qos.STATE_PUBLISHER
+        )
+        node.create_subscription(
+            JointCommand, '/dclaw/joint_command', self.on_command, qos.COMMAND
+        )
+        node.create_service(ResetRobot, '/dclaw/driver/reset', self.on_reset)
+        if not lockstep:
+            node.create_timer(0.01, self.publish)
+
+    def publish(self):
+        from sensor_msgs.msg import JointState
+
+        from sac_core.convert import floats64, time_msg
+
+        if self.silent:
+            return
+        stamp = self.time if self.lockstep else time.time_ns()
+        message = JointState(
+            name=[*JOINTS, 'valve_joint'],
+            position=floats64(self.position),
+            velocity=floats64(np.zeros(10)),
+        )
+        message.header.stamp = time_msg(stamp)
+        self._states.publish(message)
+
+    def on_command(self, message):
+        self.commands.append(message)
+        self.position[:9] = message.values
+        self.position[9] += 0.1 * message.values[0]
+        if self.lockstep:
+            self.time += PERIOD
+            self.publish()
+
+    def on_reset(self, request, response):
+        self.resets += 1
+        if self.fail_resets:
+            self.fail_resets -= 1
+            response.message = 'the valve is stuck'
+            return response
+        self.position[:] = 0.0
+        self.position[9] = dict(zip(request.names, request.positions, strict=True))['valve_joint']
+        self.time += PERIOD
+        self.publish()
+        response.success = True
+        return response
+
+
+class FakeLearner:
+    """Accepts every transition and allows any number, unless told otherwise."""
+
+    def __init__(self, node, budget=10**9):
+        from sac_msgs.msg import (
+            AgentSpec,
+            AgentStatus,
+            EpisodeSummary,
+            EvaluationSummary,
+            LearnerStatus,
+            PolicyWeights,
+            Transition,
+        )
+
+        from sac_core import qos
+
+        self.node, self.budget = node, budget
+        self.transitions, self.specs = [], []
+        self.episodes, self.evaluations, self.statuses = [], [], []
+        self.version = 0
+        self.state = LearnerStatus.STATE_TRAINING
+        subscribe = node.create_subscription
+        subscribe(Transition, '/dclaw/transition', self.transitions.append, qos.EXPERIENCE)
+        subscribe(AgentSpec, '/dclaw/agent_spec', self.specs.append, qos.LATCHED)
+        subscribe(EpisodeSummary, '/dclaw/episode', self.episodes.append, qos.STATUS)
+        subscribe(EvaluationSummary, '/dclaw/evaluation', self.evaluations.append, qos.STATUS)
+        subscribe(AgentStatus, '/dclaw/agent_status', self.statuses.append, qos.STATUS)
+        self._status = node.create_publisher(LearnerStatus, '/dclaw/learner_status', qos.STATUS)
+        self._policy = node.create_publisher(PolicyWeights, '/dclaw/policy', qos.LATCHED)
+        node.create_timer(0.02, self.publish_status)
+
+    def sequences(self):
+        return sorted({t.sequence for t in self.transitions})
+
+    def publish_status(self):
+        from sac_msgs.msg import LearnerStatus, TransitionAck
+
+        acks, count = [], 0
+        streams = {(t.agent_id, t.stream_id) for t in self.transitions}
+        for agent_id, stream_id in streams:
+            known = {t.sequence: t for t in self.transitions if t.stream_id == stream_id}
+            received = 0
+            while received + 1 in known:
+                received += 1
+            count += sum(not t.evaluation for t in known.values())
+            acks.append(
+                TransitionAck(
+                    agent_id=agent_id, stream_id=stream_id, received=received, durable=received
+                )
+            )
+        self._status.publish(
+            LearnerStatus(
+                learner_id='fake', state=self.state, transitions=count,
+                transition_budget=self.budget, acks=acks,
+            )
+        )  # fmt: skip
+
+    def publish_policy(self, **changes):
+        from sac_msgs.msg import PolicyWeights
+
+        from sac_core.convert import octets
+        from sac_core.policy_format import Architecture, checksum, pack
+
+        self.version += 1
+        spec = self.specs[-1]
+        architecture = Architecture(
+            len(spec.observation_names), len(spec.action_names), hidden=(32, 32)
+        )
+        data = pack(random_policy(architecture, self.version), architecture)
+        message = PolicyWeights(
+            learner_id='fake', version=self.version, spec_hash=spec.spec_hash,
+            architecture=architecture.to_json(), crc32=checksum(data), data=octets(data),
+        )  # fmt: skip
+        message.header.stamp = self.node.get_clock().now().to_msg()
+        for name, value in changes.items():
+            setattr(message, name, value)
+        self._policy.publish(message)
+
+
+class World:
+    """Fakes, the agent's process, and waiting for conditions."""
+
+    def __init__(self, directory, node, executor, environment):
+        self.directory, self.node = directory, node
+        self._executor, self._environment = executor, environment
+        self.agent = None
+        self.output = directory / 'agent.log'
+
+    def start(self, changes=None, **parameters):
+        content = yaml.safe_load(CONFIG.read_text())
+        own = content['/**/sac_agent']['ros__parameters']
+        for name, value in (changes or {}).items():
+            section = own
+            *parents, last = name.split('.')
+            for parent in parents:
+                section = section.setdefault(parent, {})
+            section[last] = value
+        path = self.directory / 'robot.yaml'
+        path.write_text(yaml.safe_dump(content))
+        values = {'trigger': 'observation', 'run_dir': str(self.directory / 'run'), **parameters}
+        command = [sys.executable, '-m', 'sac_agent.sac_agent_node', '--ros-args',
+                   '-r', '__ns:=/dclaw', '--params-file', str(path)]  # fmt: skip
+        for name, value in values.items():
+            command += ['-p', f'{name}:={value}']
+        self._log = self.output.open('ab')
+        self.agent = subprocess.Popen(
+            command, stdout=self._log, stderr=subprocess.STDOUT, env=self._environment
+        )
+        return self.agent
+
+    def run(self, lockstep=True, changes=None, **parameters):
+        """Start everything; return robot and learner once transitions flow."""
+        robot, learner = FakeRobot(self.node, lockstep), FakeLearner(self.node)
+        trigger = 'observation' if lockstep else 'timer'
+        self.start(changes, trigger=trigger, **parameters)
+        self.until(lambda: learner.transitions)
+        return robot, learner
+
+    def until(self, condition, timeout=20.0):
+        deadline = time.monotonic() + timeout
+        while not condition():
+            self._executor.spin_once(timeout_sec=0.05)
+            assert time.monotonic() < deadline, self.output.read_text()[-3000:]
+
+    def spin(self, seconds):
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            self._executor.spin_once(timeout_sec=0.02)
+
+    def call(self, name, service, request):
+        client = self.node.create_client(service, name)
+        self.until(client.service_is_ready)
+        future = client.call_async(request)
+        self.until(future.done)
+        return future.result()
+
+    def trigger(self, name):
+        from std_srvs.srv import Trigger
+
+        return self.call(f'/dclaw/sac_agent/{name}', Trigger, Trigger.Request())
+
+    def stop(self, number=signal.SIGINT):
+        if self.agent is None or self.agent.poll() is not None:
+            return None if self.agent is None else self.agent.returncode
+        self.agent.send_signal(number)
+        deadline = time.monotonic() + 10.0
+        while self.agent.poll() is None and time.monotonic() < deadline:
+            self._executor.spin_once(timeout_sec=0.02)
+        return self.agent.poll()
+
+
+@pytest.fixture
+def world(tmp_path, monkeypatch, ros_domain_id) -> Iterator[World]:
+    rclpy = pytest.importorskip('rclpy')
+    pytest.importorskip('sac_msgs.msg')
+    monkeypatch.setenv('ROS_LOG_DIR', str(tmp_path / 'log'))
+    from rclpy.executors import SingleThreadedExecutor
+
+    context = rclpy.Context()
+    rclpy.init(context=context)
+    node = rclpy.create_node('fakes', context=context)
+    executor = SingleThreadedExecutor(context=context)
+    executor.add_node(node)
+    environment = {**os.environ, 'PYTHONUNBUFFERED': '1', 'OMP_NUM_THREADS': '1'}
+    world = World(tmp_path, node, executor, environment)
+    yield world
+    if world.agent is not None and world.agent.poll() is None:
+        world.agent.kill()
+        world.agent.wait()
+    executor.shutdown()
+    node.destroy_node()
+    rclpy.shutdown(context=context)
