@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+import signal
 import sys
 import time
 from typing import Any
@@ -11,6 +13,7 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 import rclpy
 from rclpy.executors import ExternalShutdownException
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.signals import SignalHandlerOptions
 from rclpy.task import Future
 from rosgraph_msgs.msg import Clock as ClockMsg
 from sac_msgs.msg import JointCommand
@@ -25,7 +28,7 @@ from robot_drivers.registry import find_robot
 from robot_drivers.robot import Connection, RobotState
 from robot_drivers.safety import Level, SafetyConfig
 from sac_core import qos
-from sac_core.convert import seconds
+from sac_core.convert import floats64, seconds
 from sac_core.parameters import declare_config
 
 IDLE_PERIOD = 0.1  # [s] lockstep: how often a waiting robot shows its state again
@@ -278,8 +281,8 @@ class RobotNode(LifecycleNode):
                 observation_stamp=msg.observation_stamp,
                 sequence=msg.sequence,
                 mode=msg.mode,
-                names=spec.joints,
-                values=sent,
+                names=list(spec.joints),
+                values=floats64(sent),
             )
         )
 
@@ -433,7 +436,11 @@ class RobotNode(LifecycleNode):
 
 def main() -> int:
     """Run until SIGINT or SIGTERM; 2: the robot could not be opened or activated."""
-    rclpy.init()
+    # A KeyboardInterrupt inside a C++ callback would abort the process before it goes limp.
+    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+    interrupted: list[int] = []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda received, _: interrupted.append(received))
     node = None
     try:
         try:
@@ -444,8 +451,8 @@ def main() -> int:
             return _complain(node.failure or 'configuration failed, see the log')
         if node.autostart and node.trigger_activate() is not TransitionCallbackReturn.SUCCESS:
             return _complain(node.failure)
-        spin(node)
-    except (KeyboardInterrupt, ExternalShutdownException):
+        spin(node, interrupted)
+    except ExternalShutdownException:
         pass
     finally:
         if node is not None:
@@ -454,14 +461,14 @@ def main() -> int:
     return 0
 
 
-def spin(node: RobotNode) -> None:
-    """Serve until shutdown, in one thread."""
+def spin(node: RobotNode, interrupted: Sequence[int]) -> None:
+    """Serve until a signal has arrived, in one thread."""
     from rclpy.experimental import EventsExecutor
 
     executor = EventsExecutor()
     executor.add_node(node)
-    while rclpy.ok():
-        executor.spin_once(timeout_sec=1.0)
+    while rclpy.ok() and not interrupted:
+        executor.spin_once(timeout_sec=0.2)
 
 
 def _complain(reason: str) -> int:

@@ -6,13 +6,15 @@ thread owns everything that learns and publishes policies.
 
 from collections.abc import Sequence
 from pathlib import Path
+import signal
 import sys
+import threading
 import time
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 import rclpy
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 from sac_msgs.msg import (
@@ -140,9 +142,11 @@ class LearnerNode(Node):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the node until the run is complete or interrupted; what was learned is saved."""
-    # SIGINT ends the spinning, and what was learned is saved after it.
-    rclpy.init(args=argv, signal_handler_options=SignalHandlerOptions.ALL)
-    code = 0
+    # A KeyboardInterrupt inside a C++ callback would abort the process, so signals set a flag.
+    rclpy.init(args=argv, signal_handler_options=SignalHandlerOptions.NO)
+    interrupted = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: interrupted.set())
     try:
         node = LearnerNode()
     except (ValueError, RunDirectoryError, ReplayError, CheckpointError) as error:
@@ -152,25 +156,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     node.worker.start()
-    try:
-        while node.worker.running and rclpy.ok():
-            executor.spin_once(timeout_sec=0.2)
-        _announce_end(executor, node)
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
-    finally:
-        node.worker.stop()
-        if node.worker.failure:
-            sys.stderr.write(f'sac_learner: {node.worker.failure}\n')
-            code = node.worker.exit_code
-        rclpy.try_shutdown()
-    return code
+    while node.worker.running and not interrupted.is_set():
+        executor.spin_once(timeout_sec=0.2)
+    node.worker.stop()
+    if not interrupted.is_set():
+        _announce_end(executor)
+    rclpy.try_shutdown()
+    if node.worker.failure:
+        sys.stderr.write(f'sac_learner: {node.worker.failure}\n')
+    return node.worker.exit_code
 
 
-def _announce_end(executor: SingleThreadedExecutor, node: LearnerNode) -> None:
+def _announce_end(executor: SingleThreadedExecutor) -> None:
     """Spin a little longer, so that the agents hear that the run is finished."""
-    end = time.monotonic() + 0.5
-    while rclpy.ok() and time.monotonic() < end:
+    end = time.monotonic() + 0.3
+    while time.monotonic() < end:
         executor.spin_once(timeout_sec=0.1)
 
 

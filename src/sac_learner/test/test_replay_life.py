@@ -219,7 +219,7 @@ def test_after_a_power_failure_only_flushed_slots_count(tmp_path: Path, monkeypa
     content = replay.gather(replay.positions()).reward
     fill(replay, 151, 180)
     replay.append('late', step(1))
-    replay._release()  # gone without flushing
+    replay._storage.close()  # gone without flushing
     monkeypatch.setattr(recovery, 'boot_id', lambda: 'after the power failure')
     replay = Replay.open(tmp_path)
     assert replay.received() == replay.durable() == {'a': 150, 'late': 0}

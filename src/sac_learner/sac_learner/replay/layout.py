@@ -48,7 +48,7 @@ def default_reserve(capacity: int) -> int:
     They keep a batch whole while the writer goes on, the window of the last checkpoint
     complete, and the window of the last flush intact when the power fails.
     """
-    return max(capacity // 32, min(capacity, 4096), 64)
+    return max(capacity // 40, min(capacity, 4096), 64)
 
 
 @dataclass(frozen=True)

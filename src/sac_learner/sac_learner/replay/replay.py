@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-import fcntl
 import hashlib
 from pathlib import Path
 import threading
@@ -16,13 +15,13 @@ from sac_learner.replay import layout as fields
 from sac_learner.replay.batch import ReplayBatch
 from sac_learner.replay.checks import check_sequence, check_sizes
 from sac_learner.replay.errors import ReplayError
-from sac_learner.replay.files import MappedArray, sync_directory
-from sac_learner.replay.layout import HEADER, Layout, read_layout
-from sac_learner.replay.recovery import find_lanes, note_boot, recover, same_boot
-from sac_learner.replay.ring import Ring
+from sac_learner.replay.layout import HEADER, Layout
+from sac_learner.replay.recovery import find_lanes, note_boot, same_boot
 from sac_learner.replay.sampling import Index, Sampler
-from sac_learner.replay.state import Record, STATE, State
-from sac_learner.replay.streams import DURABLE, Lane, LAST, RECEIVED, StreamTable, TABLE
+from sac_learner.replay.state import Record
+from sac_learner.replay.storage import create as create_files
+from sac_learner.replay.storage import Storage
+from sac_learner.replay.streams import DURABLE, Lane, LAST, RECEIVED
 from sac_learner.replay.transition import ReplayMark, ReplayTransition
 
 
@@ -80,7 +79,7 @@ class Replay:
         )
         directory = Path(directory)
         if create and not (directory / HEADER).exists():
-            _create(directory, wanted)
+            create_files(directory, wanted)
         self._open(directory)
         if self.layout != wanted:
             found = self.layout
@@ -114,7 +113,7 @@ class Replay:
     @property
     def count(self) -> int:
         """Transitions appended so far."""
-        return self._record.count
+        return self._record.transitions
 
     @property
     def head(self) -> int:
@@ -132,7 +131,7 @@ class Replay:
     def mark(self) -> ReplayMark:
         """Return the present moment; call it in the thread that appends, or while it rests."""
         now = self._record
-        return ReplayMark(now.head, now.count, now.size, self.received())
+        return ReplayMark(now.head, now.transitions, now.size, self.received())
 
     def holds(self, mark: ReplayMark) -> bool:
         """Return whether everything that could be sampled at ``mark`` is still here."""
@@ -210,21 +209,14 @@ class Replay:
         lane = self._streams.lanes.get(stream)
         if lane is None:
             return 0
-        ring = self._ring
-        wanted, order = np.unique(np.atleast_1d(np.asarray(sequences)), return_index=True)
-        shape = np.shape(np.atleast_1d(np.asarray(sequences)))
-        slots = self.positions() % ring.slots
-        meta = ring.meta[slots]
-        slots = slots[(meta['stream'] == lane.index) & np.isin(meta['sequence'], wanted)]
-        which = order[np.searchsorted(wanted, ring.meta['sequence'][slots])]
-        ring.rows[slots, -2] = np.broadcast_to(np.asarray(reward, np.float32), shape)[which]
+        wanted = np.atleast_1d(np.asarray(sequences))
+        rewards = np.broadcast_to(np.asarray(reward, np.float32), wanted.shape)
+        ends = None
         if terminated is not None:
-            ends = np.broadcast_to(np.asarray(terminated, bool), shape)[which]
-            ring.rows[slots, -1] = np.where(ends, 0.0, 1.0)
-            kept = ring.meta['flags'][slots] & ~np.uint8(fields.TERMINATED)
-            ring.meta['flags'][slots] = np.where(ends, kept | fields.TERMINATED, kept)
+            ends = np.broadcast_to(np.asarray(terminated, bool), wanted.shape)
+        found = self._ring.relabel(self.positions(), lane.index, wanted, rewards, ends)
         self._relabelled += 1
-        return len(slots)
+        return found
 
     def flush(self) -> None:
         """Wait until everything appended so far is on the disk; only what is new is written."""
@@ -302,8 +294,8 @@ class Replay:
                 raise ReplayError('the replay is empty: append transitions before sampling')
             if mark is not None and not self.holds(mark):
                 raise ReplayError(f'frames from before slot {mark.head} have been overwritten')
-            positions = self._sampler.draw(rng, batch_size, self._low(head), head)
-            self._sampler.gather(positions, head, n_step, discount, batch)
+            positions, origins = self._sampler.draw(rng, batch_size, self._low(head), head)
+            self._sampler.gather(positions, origins, head, n_step, discount, batch)
             # The writer may have reached the oldest frames of that window by now.
             if self.head + 2 <= head + self.layout.reserve:
                 return batch
@@ -318,7 +310,8 @@ class Replay:
         """Return the transitions at ``positions``, which must be valid."""
         wanted = np.asarray(positions, np.int64)
         batch = ReplayBatch.empty(len(wanted), self.layout)
-        self._sampler.gather(wanted, self.head, n_step, discount, batch)
+        origins = self._sampler.origins(wanted)
+        self._sampler.gather(wanted, origins, self.head, n_step, discount, batch)
         return batch
 
     def identities(self, positions: ArrayLike) -> list[tuple[str, int]]:
@@ -339,33 +332,14 @@ class Replay:
     def close(self) -> None:
         """Flush and let go of the files."""
         self.flush()
-        self._release()
-
-    def _release(self) -> None:
         del self._sampler
-        self._ring.close()
-        self._streams.mapped.close()
-        self._state.close()
-        self._lock_file.close()
+        self._storage.close()
 
     def _open(self, directory: Path) -> None:
         self.directory = directory
-        self.layout = read_layout(directory)
-        self._lock_file = (directory / HEADER).open('rb')
-        try:
-            fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            self._state = State(directory, create=False)
-            self._streams = StreamTable(directory, create=False)
-            self._ring = Ring(directory, self.layout)
-            self._record = recover(directory, self._ring, self._state, self._streams)
-        except BlockingIOError as error:
-            self._lock_file.close()
-            raise ReplayError(
-                f'the replay in {directory} is in use by another process; end it first'
-            ) from error
-        except BaseException:
-            self._lock_file.close()
-            raise
+        self._storage = storage = Storage(directory)
+        self.layout, self._record = storage.layout, storage.record
+        self._ring, self._state, self._streams = storage.ring, storage.state, storage.streams
         self._sampler = Sampler(self.layout, self._ring.arrays)
         self._flush_lock = threading.Lock()
         self._relabelled = 0
@@ -394,31 +368,17 @@ class Replay:
 
     def _publish(self, head: int, trained: bool) -> None:
         """Make everything below ``head`` count, and what left the window not."""
-        record = self._record
-        size = record.size + trained
-        for position in range(self._low(record.head), self._low(head)):
-            # The frame leaves, and with it the transition that starts there.
-            size -= self._ring.leads_on(position, head)
-        new = Record(head, record.count + trained, size)
+        before, transitions, size = self._record
+        size += trained
+        low = head - self.layout.capacity
+        if low > 0:
+            for position in range(self._low(before), low):
+                # The frame leaves, and with it the transition that starts there.
+                size -= self._ring.leads_on(position, head)
+        new = Record(head, transitions + trained, size)
         self._state.publish(new)
         self._record = new
 
     def _low(self, head: int) -> int:
         """Return where the window of what can be sampled begins."""
         return max(0, head - self.layout.capacity)
-
-
-def _create(directory: Path, layout: Layout) -> None:
-    """Make the files of an empty replay; the header, written last, makes them one."""
-    directory.mkdir(parents=True, exist_ok=True)
-    if (directory / STATE).exists() and State(directory, create=False).published().head:
-        raise ReplayError(f'the replay in {directory} holds data but has lost its {HEADER}')
-    for name in (*layout.arrays(), STATE, TABLE):
-        (directory / name).unlink(missing_ok=True)
-    for name, (dtype, shape) in layout.arrays().items():
-        MappedArray(directory / name, dtype, shape, create=True).close()
-    State(directory, create=True).close()
-    StreamTable(directory, create=True).mapped.close()
-    note_boot(directory)
-    layout.write(directory)
-    sync_directory(directory)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sac_learner.replay.files import MappedArray
-from sac_learner.replay.layout import FIRST, Layout, META, NO_TRANSITION
+from sac_learner.replay.layout import Layout, META, NO_TRANSITION, TERMINATED
 
 _BLOCK = 1024  # slots whose disk space is reserved at a time
 _META = struct.Struct('<QHB')
@@ -104,9 +104,27 @@ class Ring:
         own = np.flatnonzero(self.meta['stream'][positions % self.slots] == stream)
         return int(positions[own[-1]]) if own.size else -1
 
-    def is_first(self, position: int) -> bool:
-        """Return whether the slot holds a segment's first frame."""
-        return bool(self.origin(position)[2] & FIRST)
+    def relabel(
+        self,
+        positions: NDArray[np.int64],
+        stream: int,
+        sequences: NDArray[Any],
+        rewards: NDArray[np.float32],
+        terminated: NDArray[np.bool_] | None,
+    ) -> int:
+        """Give those transitions at ``positions`` new labels that are listed; return how many."""
+        slots = positions % self.slots
+        meta = self.meta[slots]
+        slots = slots[(meta['stream'] == stream) & np.isin(meta['sequence'], sequences)]
+        wanted, order = np.unique(sequences, return_index=True)
+        which = order[np.searchsorted(wanted, self.meta['sequence'][slots])]
+        self.rows[slots, -2] = rewards[which]
+        if terminated is not None:
+            ends = terminated[which]
+            self.rows[slots, -1] = np.where(ends, 0.0, 1.0)
+            kept = self.meta['flags'][slots] & ~np.uint8(TERMINATED)
+            self.meta['flags'][slots] = np.where(ends, kept | TERMINATED, kept)
+        return len(slots)
 
     def make_room(self, head: int) -> None:
         """Have disk space for two more slots; costs something every thousand slots only.

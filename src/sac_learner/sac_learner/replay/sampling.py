@@ -31,32 +31,41 @@ class Sampler:
     def valid(self, low: int, head: int) -> Index:
         """Return the positions of all transitions whose two frames lie in [low, head)."""
         positions = np.arange(low, head, dtype=np.int64)
-        return positions[self._origins(positions) >= low]
+        return positions[self.origins(positions) >= low]
 
-    def draw(self, rng: np.random.Generator, batch_size: int, low: int, head: int) -> Index:
+    def draw(
+        self, rng: np.random.Generator, batch_size: int, low: int, head: int
+    ) -> tuple[Index, Index]:
         """Return ``batch_size`` positions, uniform over the transitions in [low, head).
 
-        Slots that hold no such transition are drawn again.
+        Slots that hold no such transition are drawn again. The second array says where each
+        transition came from.
         """
         positions = rng.integers(low, head, batch_size)
         for _ in range(64):
-            invalid = self._origins(positions) < low
-            if not invalid.any():
-                return positions
-            refused = np.flatnonzero(invalid)
+            origins = self.origins(positions)
+            if origins.min() >= low:
+                return positions, origins
+            refused = np.flatnonzero(origins < low)
             positions[refused] = rng.integers(low, head, refused.size)
         # Nearly every slot holds none: look for those that do.
-        refused = np.flatnonzero(self._origins(positions) < low)
+        refused = np.flatnonzero(self.origins(positions) < low)
         valid = self.valid(low, head)
         if not valid.size:
             raise ReplayError(f'none of the {head - low} slots holds a transition')
         positions[refused] = valid[rng.integers(0, valid.size, refused.size)]
-        return positions
+        return positions, self.origins(positions)
 
     def gather(
-        self, positions: Index, head: int, n_step: int, discount: float, out: ReplayBatch
+        self,
+        positions: Index,
+        origins: Index,
+        head: int,
+        n_step: int,
+        discount: float,
+        out: ReplayBatch,
     ) -> None:
-        """Fill ``out`` with the transitions at ``positions``.
+        """Fill ``out`` with the transitions that lead from ``origins`` to ``positions``.
 
         The n-step return ends at a termination, at a truncation (which keeps the value of the
         true last frame), at the end of a segment, and at ``head``.
@@ -67,7 +76,7 @@ class Sampler:
             self._scratch = np.empty((2, batch_size, layout.row_size), np.float32)
         start, step = self._scratch[0, :batch_size], self._scratch[1, :batch_size]
         slots = positions % self._slots
-        origins = self._origins(positions) % self._slots
+        origins = origins % self._slots
         self._rows.take(slots, 0, step, 'clip')
         self._rows.take(origins, 0, start, 'clip')
         vector, action = layout.vector_size, layout.action_size
@@ -78,14 +87,15 @@ class Sampler:
             np.multiply(step[:, -1], discount, out=out.discount)
             out.next_vector[...] = step[:, :vector]
         else:
-            slots = self._follow(positions, step, head, n_step, discount, out) % self._slots
+            ends = self._follow(positions, step, start, head, n_step, discount, out)
+            slots = ends % self._slots
             self._rows.take(slots, 0, step, 'clip')
             out.next_vector[...] = step[:, :vector]
         if self._images is not None and out.image is not None and out.next_image is not None:
             self._images.take(origins, 0, out.image.reshape(batch_size, -1), 'clip')
             self._images.take(slots, 0, out.next_image.reshape(batch_size, -1), 'clip')
 
-    def _origins(self, positions: Index) -> Index:
+    def origins(self, positions: Index) -> Index:
         """Return where transitions came from; far below zero for slots without a transition."""
         return positions - self._back.take(positions % self._slots)
 
@@ -93,12 +103,16 @@ class Sampler:
         self,
         positions: Index,
         first: np.ndarray[Any, Any],
+        rows: np.ndarray[Any, Any],
         head: int,
         n_step: int,
         discount: float,
         out: ReplayBatch,
     ) -> Index:
-        """Sum rewards over the next steps and return the positions of the last ones."""
+        """Sum rewards over the next steps and return the positions of the last ones.
+
+        ``first`` are the rows at ``positions``; ``rows`` is scratch space of the same shape.
+        """
         ends = positions.copy()
         reward = first[:, -2].astype(np.float64)
         weight = discount * first[:, -1].astype(np.float64)
@@ -113,7 +127,7 @@ class Sampler:
             active &= self._back.take(slots) == distance
             if not active.any():
                 break
-            rows = self._rows[slots]
+            self._rows.take(slots, 0, rows, 'clip')
             reward += np.where(active, weight * rows[:, -2], 0.0)
             weight = np.where(active, weight * discount * rows[:, -1], weight)
             ends = np.where(active, following, ends)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from sac_learner.replay.errors import ReplayError
 from sac_learner.replay.files import MappedArray
@@ -14,12 +14,11 @@ _DURABLE = 1 + 2 * _RECORD
 _MARK = 0x5AC0_5AC0_5AC0
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """What a replay holds at one moment."""
 
     head: int  # slots written
-    count: int  # transitions appended
+    transitions: int  # appended
     size: int  # transitions that can be sampled
 
 
@@ -78,7 +77,7 @@ class State:
 
     def _store(self, start: int, record: Record) -> None:
         words = self._words
-        head, count, size = record.head, record.count, record.size
+        head, count, size = record
         words[start] = head
         words[start + 1] = count
         words[start + 2] = size

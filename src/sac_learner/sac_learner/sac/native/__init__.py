@@ -1,10 +1,23 @@
-"""The update as a compiled kernel (CPU)."""
+"""The update as a compiled kernel for the CPU: same mathematics, same memory, no autograd."""
+
+import ctypes
+import weakref
 
 import torch
 
+from sac_learner.sac.adam import AdamSettings, scalar_adam_step
 from sac_learner.sac.batch import Inputs
 from sac_learner.sac.config import SacConfig
-from sac_learner.sac.learnables import Learnables
+from sac_learner.sac.learnables import Learnables, Trained
+from sac_learner.sac.native.library import (
+    Int,
+    kernel,
+    KernelError,
+    Memory,
+    Optimizer,
+    Shape,
+    Step,
+)
 from sac_learner.sac.networks import Networks
 from sac_learner.sac.noise import Draws
 from sac_learner.sac.reference import Plan
@@ -13,18 +26,104 @@ Tensor = torch.Tensor
 
 
 class NativeUpdate:
-    """Placeholder until the kernel is built."""
+    """Works on the memory of a `Learnables` like `ReferenceUpdate`, through kernel.cpp."""
 
     def __init__(
         self, shape: Networks, config: SacConfig, learnables: Learnables, *, threads: int
     ) -> None:
-        """Never called while `missing` gives a reason."""
+        """Start the kernel's threads and copy the weights into its own order.
+
+        Raises:
+            KernelError: The kernel is not there.
+        """
+        self._config, self._all = config, learnables
+        self._library = kernel()
+        actor_hidden, critic_hidden = shape.actor.hidden, shape.critic_hidden
+        kernel_shape = Shape(
+            shape.actor.vector_size,
+            shape.actor.action_size,
+            shape.critics,
+            len(actor_hidden),
+            len(critic_hidden),
+            threads,
+            int(config.target_networks),
+            (Int * len(actor_hidden))(*actor_hidden),
+            (Int * len(critic_hidden))(*critic_hidden),
+            config.log_std_min,
+            config.log_std_max,
+        )
+        actor, critic = learnables.actor, learnables.critic
+        tensors = (actor.flat, actor.m, actor.v, critic.flat, critic.m, critic.v)
+        memory = Memory(*(item.data_ptr() for item in (*tensors, learnables.target)))
+        self._handle = self._library.sac_create(kernel_shape, memory)
+        if not self._handle:
+            raise KernelError(f'no memory or threads ({threads}) left for the kernel')
+        self._step = Step(
+            entropy_backup=int(config.entropy_backup),
+            mean_reduction=int(config.actor_reduction == 'mean'),
+            tau=config.tau,
+        )
+        weakref.finalize(self, self._library.sac_destroy, self._handle)
 
     @staticmethod
     def missing(shape: Networks, config: SacConfig, device: torch.device) -> str | None:
-        """Return why the kernel cannot be used, or None."""
-        return 'the kernel is not built'
+        """Return why the kernel cannot serve these options, or None."""
+        lacking = {
+            'a device other than the CPU': device.type != 'cpu',
+            'images': shape.actor.image_shape is not None,
+            'activations other than relu': {config.actor_activation, config.critic_activation}
+            != {'relu'},
+            'layer normalisation': config.actor_layer_norm or config.critic_layer_norm,
+            'batch normalisation': config.critic_batch_norm,
+            'dropout': config.critic_dropout > 0.0,
+        }
+        reasons = [text for text, applies in lacking.items() if applies]
+        if reasons:
+            return f'the kernel does not know {", ".join(reasons)}'
+        try:
+            kernel()
+        except KernelError as error:
+            return str(error)
+        return None
+
+    def refresh(self) -> None:
+        """Read parameters that were written from outside."""
+        self._library.sac_refresh(self._handle)
 
     def __call__(self, inputs: Inputs, draws: Draws, plan: Plan) -> tuple[Tensor, Tensor | None]:
-        """Take one step."""
-        raise NotImplementedError
+        """Take one step and return what `ReferenceUpdate` returns."""
+        step, temperature = self._step, self._all.temperature
+        step.batch = inputs.action.shape[0]
+        step.update_actor, step.update_target = plan.update_actor, plan.update_target
+        step.alpha = alpha = float(temperature.flat.exp())
+        step.vector, step.action = inputs.vector.data_ptr(), inputs.action.data_ptr()
+        step.reward, step.discount = inputs.reward.data_ptr(), inputs.discount.data_ptr()
+        step.next_vector = inputs.next_vector.data_ptr()
+        step.next_noise = draws.next_noise.data_ptr()
+        step.noise = None if draws.noise is None else draws.noise.data_ptr()
+        subset = draws.subset or []
+        indices = (Int * len(subset))(*subset)
+        step.subset_size, step.subset = len(subset), ctypes.addressof(indices)
+        _settings(step.critic, self._all.critic, plan.critic)
+        if plan.update_actor:
+            _settings(step.actor, self._all.actor, plan.actor)
+        self._library.sac_update(self._handle, step)
+        loss, q_mean, norm, policy_loss, log_prob, policy_norm = step.metrics[:6]
+        critic_metrics = torch.tensor((loss, q_mean, norm))
+        if not plan.update_actor:
+            return critic_metrics, None
+        slope = -alpha * (log_prob + plan.target_entropy)  # of [SAC] eq. 18 by log alpha: itself
+        if self._config.learn_temperature:
+            scalar_adam_step(temperature, slope, plan.temperature)
+        return critic_metrics, torch.tensor((policy_loss, log_prob, alpha, slope, policy_norm))
+
+
+def _settings(target: Optimizer, item: Trained, settings: AdamSettings) -> None:
+    """Count a step and write its settings."""
+    item.steps += 1
+    target.learning_rate = settings.learning_rate
+    target.beta1, target.beta2 = settings.beta1, settings.beta2
+    target.epsilon = settings.epsilon
+    target.weight_decay, target.clip = settings.weight_decay, settings.clip
+    target.correction1 = 1.0 - settings.beta1**item.steps
+    target.correction2 = 1.0 - settings.beta2**item.steps
