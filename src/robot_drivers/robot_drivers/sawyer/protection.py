@@ -24,6 +24,8 @@ class Protection:
     workspace: Workspace = field(default_factory=Workspace)
     effort_limit: Array = field(default_factory=LEARNING_EFFORT.copy)
     """Largest torque beyond gravity compensation [Nm], shape (7,)."""
+    velocity_limit: Array = field(default_factory=VELOCITY_LIMIT.copy)
+    """A joint as fast as this is not accelerated further [rad/s], shape (7,)."""
     margin: float = 0.05
     """Spring-back begins so far inside the joint range [rad]."""
     stiffness: float = 20.0
@@ -52,7 +54,7 @@ class Protection:
             back = self.workspace.push_back(positions, velocities)
             if back is not None:
                 torque, reason = back, 'pushed back into the workspace'
-        fast = (np.abs(velocities) > VELOCITY_LIMIT) & (velocities * torque > 0.0)
+        fast = (np.abs(velocities) > self.velocity_limit) & (velocities * torque > 0.0)
         depth = np.maximum(positions - POSITION_UPPER + self.margin, 0.0) + np.minimum(
             positions - POSITION_LOWER - self.margin, 0.0
         )

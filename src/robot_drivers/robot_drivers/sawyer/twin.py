@@ -3,17 +3,17 @@
 from collections.abc import Mapping
 
 import numpy as np
+from numpy.typing import NDArray
 
 from robot_drivers.sawyer.description import (
     Array,
     GOAL_CORNERS,
     JOINT_NAMES,
-    POSITION_LOWER,
-    POSITION_UPPER,
-    START,
 )
 from robot_drivers.sawyer.kinematics import forward
 from robot_drivers.sawyer.protection import Protection
+from robot_drivers.sawyer.quaternion import quaternion
+from robot_drivers.sawyer.start import start_positions
 from robot_drivers.sawyer.world import SawyerWorld, Variant
 
 CONTROL_PERIOD = 0.05
@@ -26,23 +26,6 @@ WRENCH_FILTER = 0.06
 Sensors = dict[str, Array]
 
 
-def start_positions(goal: Mapping[str, float]) -> Array:
-    """Return joint positions of a reset goal, the start pose where it names no joint.
-
-    Raises:
-        ValueError: The goal names an unknown joint or a position outside its range.
-    """
-    unknown = sorted(set(goal) - set(JOINT_NAMES))
-    if unknown:
-        raise ValueError(f'goal names unknown joints {unknown}; the arm has {list(JOINT_NAMES)}')
-    wanted = np.array([goal.get(name, START[i]) for i, name in enumerate(JOINT_NAMES)])
-    if not ((wanted >= POSITION_LOWER) & (wanted <= POSITION_UPPER)).all():
-        raise ValueError(
-            f'goal {wanted} rad is outside the joint ranges {POSITION_LOWER}..{POSITION_UPPER}'
-        )
-    return wanted
-
-
 def follow(wrench: Array, measured: Array, elapsed: float) -> Array:
     """Return the filtered wrench after another measurement ``elapsed`` seconds later."""
     return wrench + (measured - wrench) * (1.0 - float(np.exp(-elapsed / WRENCH_FILTER)))
@@ -53,9 +36,13 @@ class SawyerTwin:
 
     Sensors by name: ``joint_states.position`` [rad], ``joint_states.velocity`` [rad/s] and
     ``joint_states.effort`` [Nm], shape (7,); ``wrench.force`` [N] and ``wrench.torque`` [Nm],
-    shape (3,); ``brick.corners`` and ``brick.goal`` [m], shape (9,), three corners of the held
+    shape (3,); ``endpoint.position`` [m] and ``endpoint.orientation`` (x y z w) of
+    right_hand; ``brick.corners`` and ``brick.goal`` [m], shape (9,), three corners of the held
     brick and where they belong, in the base frame, computed from joint positions.
     """
+
+    command_names = JOINT_NAMES
+    joint_names = JOINT_NAMES
 
     def __init__(
         self, *, variant: Variant = 'domed', seed: int = 0, protection: Protection | None = None
@@ -70,20 +57,19 @@ class SawyerTwin:
         del seed
         self.world = SawyerWorld(variant)
         self.control_period = CONTROL_PERIOD
-        self.joint_names = JOINT_NAMES
         self._protection = protection or Protection()
         self._wrench = np.zeros(6)
         self._substeps = round(CONTROL_PERIOD / PUBLISH_PERIOD)
         self._physics_steps = round(PUBLISH_PERIOD / self.world.timestep)
         self.reset({})
 
-    def reset(self, goal: Mapping[str, float]) -> Sensors:
+    def reset(self, goal: Mapping[str, float] | None = None) -> Sensors:
         """Put the arm at rest at the joint positions of ``goal`` and return the sensors.
 
         Raises:
             ValueError: The goal names an unknown joint or a position outside its range.
         """
-        self.world.place(start_positions(goal))
+        self.world.place(start_positions(goal or {}))
         self._wrench = np.zeros(6)
         return self.sensors()
 
@@ -107,15 +93,29 @@ class SawyerTwin:
             self._wrench = follow(self._wrench, world.wrench, PUBLISH_PERIOD)
         return self.sensors()
 
+    @property
+    def time(self) -> float:
+        """Simulated time since the twin was built [s]."""
+        return self.world.time
+
+    def render(
+        self, width: int = 640, height: int = 480, camera: str = 'close'
+    ) -> NDArray[np.uint8]:
+        """Return a picture (height, width, 3), RGB; set MUJOCO_GL before MuJoCo is imported."""
+        return self.world.render(width, height, camera)
+
     def sensors(self) -> Sensors:
         """Return everything a task may look at."""
         positions = self.world.positions
+        pose = forward(positions)
         return {
             'joint_states.position': positions,
             'joint_states.velocity': self.world.velocities,
             'joint_states.effort': self.world.efforts,
             'wrench.force': self._wrench[:3].copy(),
             'wrench.torque': self._wrench[3:].copy(),
-            'brick.corners': forward(positions).corners().ravel(),
+            'endpoint.position': pose.hand_position,
+            'endpoint.orientation': quaternion(pose.hand),
+            'brick.corners': pose.corners().ravel(),
             'brick.goal': GOAL_CORNERS.ravel().copy(),
         }

@@ -5,6 +5,7 @@ from typing import Literal
 
 import mujoco
 import numpy as np
+from numpy.typing import NDArray
 
 from robot_drivers.sawyer.description import Array, DRIVE_EFFORT, LINK_NAMES
 
@@ -33,6 +34,7 @@ class SawyerWorld:
             raise ValueError(f'unknown variant {variant!r}; there are {sorted(FILES)}')
         self.model = mujoco.MjModel.from_xml_path(str(MODELS / FILES[variant]))
         self.data = mujoco.MjData(self.model)
+        self._renderer: mujoco.Renderer | None = None
         bodies = [self.model.body(name).id for name in (*LINK_NAMES, 'right_hand')]
         self._links = np.array(bodies)
         self._site = self.model.site('wrench').id
@@ -65,6 +67,17 @@ class SawyerWorld:
     def push_hand(self, force: Array) -> None:
         """Apply a force [N], shape (3,), at the hand until the next call."""
         self.data.xfrc_applied[self._links[-1], :3] = force
+
+    def render(self, width: int, height: int, camera: str) -> NDArray[np.uint8]:
+        """Return a picture (height, width, 3), RGB, through a named camera."""
+        if self._renderer is None or (self._renderer.width, self._renderer.height) != (
+            width,
+            height,
+        ):
+            self._renderer = mujoco.Renderer(self.model, height, width)
+        self._renderer.update_scene(self.data, camera)
+        picture: NDArray[np.uint8] = self._renderer.render()
+        return picture
 
     @property
     def positions(self) -> Array:

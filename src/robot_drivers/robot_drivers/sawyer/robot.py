@@ -1,0 +1,396 @@
+"""Sawyer as a robot of the driver node: torques of the policy, sent faster than it thinks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+import time
+from typing import Any, Literal
+
+import numpy as np
+
+from robot_drivers.errors import (
+    ConnectionFailedError,
+    EstopError,
+    MotorFaultError,
+    NotConnectedError,
+    NotEnabledError,
+    ResetFailedError,
+    RobotError,
+    StaleStateError,
+)
+from robot_drivers.robot import Connection, Pose, Robot, RobotState
+from robot_drivers.sawyer.config import SawyerConfig
+from robot_drivers.sawyer.description import ABOVE, Array, GOAL_POSITION
+from robot_drivers.sawyer.kinematics import forward
+from robot_drivers.sawyer.link import SawyerLink
+from robot_drivers.sawyer.messages import EndpointState, JointState, RobotAssemblyState
+from robot_drivers.sawyer.quaternion import quaternion
+from robot_drivers.sawyer.start import start_positions
+
+Activity = Literal['limp', 'torque', 'damping', 'holding', 'resetting']
+
+_REPEAT = 0.05  # enabling is asked for again so often [s], as the vendor's tool does
+_LIMP_TRIES = 3
+_RAMP = 0.3  # torques of a reset grow over this time [s]
+_REST = 0.5  # without motion for so long, a reset has ended [s]
+_BUTTON = {1: 'pressed', 2: 'unknown', 3: 'released'}
+_NEAR = 0.02  # horizontal distance from the goal within which the brick may sit on the studs [m]
+
+
+class SawyerRobot(Robot):
+    """One arm behind its ROS 1 master.
+
+    Between two policy torques the driver repeats the last one at the publish rate, or replaces it
+    by what protects the arm. A policy that falls silent is followed by damping, then by holding
+    the position; a driver that falls silent by the robot's own time-out.
+    """
+
+    def __init__(self, config: SawyerConfig, connection: Connection) -> None:
+        """Open nothing yet."""
+        self.spec = config.spec()
+        self._config = config
+        self._connection = connection
+        self._lockstep = connection.clock == 'lockstep'
+        self._protection = config.protection()
+        self._stiffness, self._damping, self._braking = config.gains()
+        self._reset_effort = config.reset_effort * np.array([1.0] * 4 + [0.4] * 3)
+        self._link: SawyerLink | None = None
+        self._activity: Activity = 'limp'
+        self._armed = False  # we enabled it
+        self._torque = np.zeros(7)
+        self._held: Array | None = None
+        self._goal = np.zeros(7)
+        self._since = 0.0
+        self._written = 0.0
+        self._interrupted = ''  # not told to the node yet
+        self._reason = ''  # of the last interruption
+        self._counts = {'push-backs': 0, 'interruptions': 0, 'policy time-outs': 0, 'torques': 0}
+
+    # Life
+
+    def connect(self) -> None:
+        """Connect every topic and read a first state; nothing is enabled.
+
+        Raises:
+            ConnectionFailedError: With what is missing and what to do about it.
+        """
+        self.close()
+        uri = self._connection.port
+        if not uri:
+            raise ConnectionFailedError(
+                "set the port to the URI of the robot's master: http://<serial>.local:11311"
+            )
+        self._link = SawyerLink.open(uri, self._config.host, self._config.connect_timeout)
+        joints, _, assembly = self._link.snapshot()
+        self._go('limp')
+        if not assembly.homed:
+            self.close()
+            raise ConnectionFailedError('the robot is not homed; home it, then configure again')
+        positions, _, _ = self._link.arm(joints)
+        if ((positions < self.spec.lower - 0.1) | (positions > self.spec.upper + 0.1)).any():
+            self.close()
+            raise ConnectionFailedError(f'positions {positions} rad are beyond the joint ranges')
+
+    def enable(self) -> None:
+        """Clear a stop if the button allows it, enable, set the robot's time-out, hold.
+
+        Only ever called on a person's request; nothing else in the driver enables the robot.
+
+        Raises:
+            EstopError: The e-stop button is pressed.
+            NotEnabledError: The robot did not follow.
+            RobotError: The link is gone.
+        """
+        link = self._linked()
+        self._go('limp')
+        self._armed = False
+        _, _, assembly = link.snapshot()
+        if assembly.estop_button == RobotAssemblyState.BUTTON_PRESSED:
+            raise EstopError('the red button is pressed; twist it free, then enable again')
+        if assembly.stopped or assembly.error:
+            link.reset()
+            if not self._insist(lambda state: not state.stopped, link.reset):
+                raise NotEnabledError(f'reset was not followed: {_describe(link.assembly)}')
+        link.set_timeout(self._config.robot_timeout)
+        link.enable(True)
+        if not self._insist(lambda s: s.enabled and s.ready, lambda: link.enable(True)):
+            raise NotEnabledError(f'enable was not followed: {_describe(link.assembly)}')
+        self._interrupted = ''
+        self._armed = True
+        self._hold_here()
+
+    def limp(self) -> None:
+        """Disable the robot if we enabled it: motors off, brakes on; never raises."""
+        link, armed = self._link, self._armed
+        self._go('limp')
+        self._armed = False
+        if link is None or not armed:
+            return
+        for _ in range(_LIMP_TRIES):
+            assembly = link.assembly
+            if assembly is None or not assembly.enabled or not link.connected():
+                return
+            link.enable(False)
+            link.wait(lambda: not (link.assembly and link.assembly.enabled), _REPEAT)
+
+    def close(self) -> None:
+        """Disable what we enabled and hang up; never raises."""
+        if self._link is not None:
+            self.limp()
+            self._link.close()
+            self._link = None
+
+    # State
+
+    def read(self) -> RobotState:
+        """Return the newest measurement.
+
+        Raises:
+            EstopError: The robot was stopped while we drove it.
+            MotorFaultError: It was disabled or reports a fault while we drove it.
+            StaleStateError: It fell silent.
+            NotConnectedError: It hung up.
+        """
+        link = self._linked()
+        joints, endpoint, _ = self._checked(link)
+        positions, velocities, efforts = link.arm(joints)
+        pose = forward(positions)
+        twist = pose.jacobian() @ velocities
+        interrupted, self._interrupted = self._interrupted, ''
+        stamp = joints.header.stamp if self._lockstep else joints.header.stamp + link.offset
+        return RobotState(
+            stamp=stamp,
+            position=positions,
+            velocity=velocities,
+            effort=efforts,
+            wrench=endpoint.wrench if endpoint.valid else None,
+            endpoint=Pose(
+                pose.hand_position, quaternion(pose.hand), twist[:3], twist[3:], frame_id='base'
+            ),
+            interrupted=interrupted,
+        )
+
+    def guard(self, target: Array, state: RobotState) -> tuple[Array, str]:
+        """Return what the workspace and joint limits leave of a torque."""
+        return self._protection.torque(target, state.position, state.velocity)
+
+    def health(self) -> dict[str, Any]:
+        """Return counters for diagnostics."""
+        values: dict[str, Any] = {'activity': self._activity, **self._counts}
+        if self._link is not None:
+            values |= self._link.health()
+            values['robot'] = _describe(self._link.assembly)
+        return values
+
+    # Motion
+
+    def _write(self, target: Array) -> None:
+        if self._activity == 'limp':
+            raise NotEnabledError('the robot is not enabled')
+        self._torque = target.copy()
+        self._written = time.monotonic()
+        self._go('torque')
+        self._advance()
+
+    def hold(self, state: RobotState) -> Array:
+        """Brake by damping, then hold the position; in lockstep let one period pass."""
+        del state
+        if self._activity in ('torque', 'resetting'):
+            self._go('damping')
+        if self._activity != 'limp':
+            self._advance()
+        return np.zeros(7)
+
+    def update(self) -> None:
+        """Wall clock: send the next torque; called at the publish rate."""
+        if self._activity == 'limp' or self._lockstep:
+            return
+        silence = time.monotonic() - self._written
+        if self._activity == 'torque' and silence > self._config.policy_timeout:
+            self._counts['policy time-outs'] += 1
+            self._go('damping')
+        self._tick()
+
+    def reset(self, goal: Mapping[str, float], timeout: float) -> Iterator[RobotState]:
+        """Move to a start pose with soft joint springs; see the base class.
+
+        A brick on the studs is pulled straight off; an arm beside or below them goes around.
+
+        Args:
+            goal: Start positions by joint name [rad]; the rest from the usual start pose.
+            timeout: [s] of robot time.
+
+        Raises:
+            ValueError: The goal names no joint or leaves its range.
+            ResetFailedError: It was not reached.
+        """
+        wanted = start_positions(goal)
+        return self._reset(wanted, timeout)
+
+    def _reset(self, wanted: Array, timeout: float) -> Iterator[RobotState]:
+        if self._activity == 'limp':
+            raise NotEnabledError('the robot is not enabled')
+        state = self.read()
+        begin = state.stamp
+        hand = state.endpoint.position if state.endpoint is not None else np.zeros(3)
+        aside = np.hypot(*(hand[:2] - np.array(GOAL_POSITION)[:2])) > _NEAR
+        waypoints = [wanted]
+        if aside and hand[2] < GOAL_POSITION[2] + _NEAR:
+            waypoints = [ABOVE, wanted]
+        for index, waypoint in enumerate(waypoints):
+            last = index == len(waypoints) - 1
+            tolerance = self._config.reset_tolerance * (1.0 if last else 5.0)
+            self._goal = waypoint
+            self._go('resetting')
+            self._since = self._now()  # the ramp begins anew
+            moved = state.stamp
+            while True:
+                error = np.abs(state.position - waypoint)
+                slow = np.abs(state.velocity).max() < self._config.reset_velocity
+                if error.max() < tolerance and (slow or not last):
+                    break
+                moved = moved if slow else state.stamp
+                if state.stamp - moved > _REST and error.max() < self._config.reset_rest_tolerance:
+                    break
+                if state.stamp - begin > timeout:
+                    self._hold_here()
+                    worst = self.spec.joints[int(error.argmax())]
+                    raise ResetFailedError(
+                        f'start pose not reached in {timeout} s: {worst} is '
+                        f'{error.max():.3f} rad off; is something in the way?'
+                    )
+                if self._activity != 'resetting':
+                    raise ResetFailedError(
+                        f'reset was interrupted: {self._reason or self._activity}'
+                    )
+                if self._lockstep:
+                    self._advance()
+                state = self.read()
+                yield state
+        self._hold_here()
+
+    # Inside
+
+    def _linked(self) -> SawyerLink:
+        if self._link is None:
+            raise NotConnectedError('not connected; configure the driver first')
+        return self._link
+
+    def _checked(self, link: SawyerLink) -> tuple[JointState, EndpointState, RobotAssemblyState]:
+        """Return the newest states, or stop commanding and raise; the robot holds by itself."""
+        try:
+            joints, endpoint, assembly = link.snapshot()
+            if self._armed and assembly.stopped:
+                raise EstopError(f'the robot was stopped: {_describe(assembly)}')
+            if self._armed and not assembly.enabled:
+                raise MotorFaultError(f'the robot was disabled: {_describe(assembly)}')
+            if not self._lockstep:
+                for kind in ('joints', 'assembly', 'endpoint'):
+                    age = link.age(kind)
+                    if age > self._config.stale_timeout:
+                        raise StaleStateError(f'newest {kind} state is {age:.3f} s old')
+        except RobotError:
+            self._go('limp')
+            raise
+        return joints, endpoint, assembly
+
+    def _insist(
+        self, reached: Callable[[RobotAssemblyState], bool], ask: Callable[[], None]
+    ) -> bool:
+        """Ask again until the robot's state is as wanted; say whether it is."""
+        link = self._linked()
+        deadline = time.monotonic() + self._config.enable_timeout
+        while time.monotonic() < deadline:
+            if link.wait(lambda: link.assembly is not None and reached(link.assembly), _REPEAT):
+                return True
+            ask()
+        return False
+
+    def _go(self, activity: Activity) -> None:
+        if activity != self._activity:
+            self._activity, self._since = activity, self._now()
+
+    def _now(self) -> float:
+        """Return the time that passes for the arm [s]."""
+        if self._lockstep and self._link is not None and self._link.joints is not None:
+            return self._link.joints.header.stamp
+        return time.monotonic()
+
+    def _hold_here(self) -> None:
+        """Hold the newest position from now on."""
+        link = self._linked()
+        joints, _, _ = link.snapshot()
+        self._held, _, _ = link.arm(joints)
+        self._go('holding')
+
+    def _advance(self) -> None:
+        """Send the next torque; in lockstep, all torques of a control period."""
+        for _ in range(self._config.substeps if self._lockstep else 1):
+            self._tick()
+
+    def _tick(self) -> None:
+        """Look at the arm once and send what it needs now."""
+        link = self._linked()
+        joints, endpoint, _ = self._checked(link)
+        positions, velocities, _ = link.arm(joints)
+        if self._activity == 'limp':
+            return
+        self._watch(velocities, endpoint)
+        if self._activity == 'damping' and self._now() - self._since >= self._config.damping_time:
+            self._hold_here()
+        if self._activity == 'holding' and self._held is not None:
+            link.send_position(self._held)
+        else:
+            link.send_torque(self._next_torque(positions, velocities))
+            self._counts['torques'] += 1
+        if self._lockstep:
+            link.advanced(joints.header.stamp, self._config.answer_timeout)
+
+    def _watch(self, velocities: Array, endpoint: EndpointState) -> None:
+        """End the motion if the arm is much too fast or pushes too hard."""
+        if self._activity not in ('torque', 'resetting'):
+            return
+        force = float(np.linalg.norm(endpoint.wrench[:3])) if endpoint.valid else 0.0
+        fastest = float(np.abs(velocities).max())
+        if fastest > self._config.stop_velocity:
+            self._interrupt(f'{fastest:.1f} rad/s is beyond stop_velocity')
+        elif force > self._config.wrench_limit:
+            self._interrupt(f'{force:.0f} N at the hand is beyond wrench_limit')
+
+    def _interrupt(self, reason: str) -> None:
+        self._interrupted = self._reason = reason
+        self._counts['interruptions'] += 1
+        self._go('damping')
+
+    def _next_torque(self, positions: Array, velocities: Array) -> Array:
+        """Return the torque of the current activity, shape (7,)."""
+        if self._activity == 'resetting':
+            limit = self._reset_effort
+            growth = min(1.0, (self._now() - self._since + 0.02) / _RAMP)
+            spring = growth * self._stiffness * (self._goal - positions)
+            return np.clip(spring - self._damping * velocities, -limit, limit)
+        if self._activity == 'damping':
+            limits = self._protection.effort_limit
+            return np.clip(-self._braking * velocities, -limits, limits)
+        torque, reason = self._protection.torque(self._torque, positions, velocities)
+        self._counts['push-backs'] += bool(reason)
+        return torque
+
+
+def _describe(assembly: RobotAssemblyState | None) -> str:
+    """Return the robot's condition in words."""
+    if assembly is None:
+        return 'unknown'
+    parts = ['enabled' if assembly.enabled else 'disabled']
+    if assembly.stopped:
+        source = assembly.estop_source
+        known = RobotAssemblyState.SOURCES
+        parts.append(f'stopped by {known[source] if source < len(known) else source}')
+    if assembly.estop_button != RobotAssemblyState.BUTTON_UNPRESSED:
+        parts.append(f'e-stop button {_BUTTON.get(assembly.estop_button, "unknown")}')
+    for name in ('error', 'low_voltage'):
+        if getattr(assembly, name):
+            parts.append(name.replace('_', ' '))
+    if not assembly.homed:
+        parts.append('not homed')
+    return ', '.join(parts)
