@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+import shutil
 import signal
 import subprocess
 import sys
@@ -255,6 +256,33 @@ def test_a_full_disk_refuses_the_append_and_leaves_the_rest(tmp_path: Path, monk
         replay.flush()
     fill(replay, reached + 1, 2000)
     assert replay.count == 2000
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path):
+    """Return a directory on a file system of 1 MB."""
+    if os.geteuid() or shutil.which('mount') is None:
+        pytest.skip('only root can mount a small file system')
+    command = ['mount', '-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', str(tmp_path)]
+    if subprocess.run(command, capture_output=True).returncode:
+        pytest.skip('this machine does not let a small file system be mounted')
+    yield tmp_path
+    subprocess.run(['umount', '-l', str(tmp_path)], check=True)
+
+
+def test_a_really_full_disk_is_an_error_and_not_the_end_of_the_process(small_disk: Path) -> None:
+    replay = make(small_disk / 'replay', 1_000_000)
+    with pytest.raises(ReplayFullDiskError, match='No space left on device'):
+        fill(replay, 1, 1_000_000)
+    reached = replay.count
+    assert reached > 1000
+    replay.sample(8, np.random.default_rng(0))
+    with pytest.raises(ReplayFullDiskError):
+        fill(replay, reached + 1, reached + 1)
+    subprocess.run(['mount', '-o', 'remount,size=2m', str(small_disk)], check=True)
+    fill(replay, reached + 1, reached + 2000)
+    assert replay.size == reached + 2000
+    replay.close()
 
 
 def test_batches_are_whole_while_another_thread_appends(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 import contextlib
 import errno
 import mmap
@@ -12,6 +13,19 @@ from typing import Any
 import numpy as np
 
 from sac_learner.replay.errors import ReplayError, ReplayFullDiskError
+
+
+@contextlib.contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Turn the system's errors about ``path`` into the replay's."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise ReplayFullDiskError(
+                f'no room for {path}: {error.strerror}; free some space, the replay goes on then'
+            ) from error
+        raise ReplayError(f'cannot write {path}: {error.strerror}') from error
 
 
 class MappedArray:
@@ -48,21 +62,19 @@ class MappedArray:
         Raises:
             ReplayFullDiskError: The disk is full.
         """
-        try:
+        with explained(self.path):
             os.posix_fallocate(
                 self._file.fileno(), start * self._row, max(1, (stop - start) * self._row)
             )
-        except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-                raise ReplayError(f'cannot extend {self.path}: {error.strerror}') from error
-            raise ReplayFullDiskError(
-                f'no room on the disk of {self.path} for {stop - start} more frames; free some '
-                f'space, the replay goes on by itself'
-            ) from error
 
     def sync(self) -> None:
-        """Wait until everything stored so far is on the disk."""
-        os.fdatasync(self._file.fileno())
+        """Wait until everything stored so far is on the disk.
+
+        Raises:
+            ReplayError: The disk does not take it.
+        """
+        with explained(self.path):
+            os.fdatasync(self._file.fileno())
 
     def close(self) -> None:
         """Unmap; views that are still held elsewhere stay valid."""
@@ -82,9 +94,13 @@ def sync_directory(directory: Path) -> None:
 
 
 def write_synced(path: Path, content: bytes) -> None:
-    """Replace ``path`` by ``content`` so that a crash leaves the old or the new one."""
+    """Replace ``path`` by ``content`` so that a crash leaves the old or the new one.
+
+    Raises:
+        ReplayFullDiskError: The disk is full; the old content is untouched.
+    """
     temporary = path.with_name(path.name + '.new')
-    with temporary.open('wb') as file:
+    with explained(path), temporary.open('wb') as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
