@@ -56,11 +56,13 @@ class Definitions:
             self._known[name] = self._make(name)
         return self._known[name]
 
-    def learn(self, definition: Definition) -> None:
+    def learn(self, name: str, text: str) -> None:
         """Take over a definition that a bag brings along; a known type stays as it is."""
-        self._known.setdefault(definition.name, definition)
-        types = get_types_from_msg(definition.text, definition.name)
+        if name in self._known:
+            return
+        types = get_types_from_msg(text, name)
         self.store.register({k: v for k, v in types.items() if k not in self.store.fielddefs})
+        self._known[name] = Definition(name, text, self.store.hash_rihs01(name))
 
     def new(self, name: str, **fields: Any) -> Any:
         """Return a message of a type; fields that are not given are zero or empty."""

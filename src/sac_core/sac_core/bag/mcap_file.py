@@ -109,6 +109,11 @@ class McapFile:
         return self._staged.tell() + self._pending
 
     @property
+    def pending(self) -> int:
+        """Bytes not committed."""
+        return self._staged.tell() - self._staged.committed + self._pending
+
+    @property
     def position(self) -> int:
         """Where reading begins to meet the next message."""
         return self._staged.tell()

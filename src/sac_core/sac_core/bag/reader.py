@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from sac_core.bag.definitions import Definition, Definitions
+from sac_core.bag.definitions import Definitions
 from sac_core.bag.errors import BagError
 from sac_core.bag.messages import RawMessage
 from sac_core.bag.storage import bag_files, scan
@@ -83,5 +83,4 @@ class BagReader:
             raise BagError(
                 f'these bags hold two different definitions of {name}; read them one at a time'
             )
-        if name not in self._definitions.store.fielddefs:
-            self._definitions.learn(Definition(name, text, ''))
+        self._definitions.learn(name, text)

@@ -64,8 +64,8 @@ def file_topics(path: Path) -> list[Topic]:
     for channel in found.channels.values():
         digest = channel.metadata.get('topic_type_hash', '')
         if not digest:
-            definitions.learn(Definition(channel.type, channel.text, ''))
-            digest = definitions.store.hash_rihs01(channel.type)
+            definitions.learn(channel.type, channel.text)
+            digest = definitions.get(channel.type).digest
         latched = 'transient_local' in channel.metadata.get('offered_qos_profiles', '')
         definition = Definition(channel.type, channel.text, digest)
         topics.append(Topic(channel.topic, definition, latched))

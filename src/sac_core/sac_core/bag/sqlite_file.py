@@ -48,7 +48,12 @@ class SqliteFile:
     @property
     def size(self) -> int:
         """Length of all messages so far [bytes]."""
-        return self.info.size + sum(len(data) for _, _, data in self._pending)
+        return self.info.size + self.pending
+
+    @property
+    def pending(self) -> int:
+        """Bytes not committed."""
+        return sum(len(data) for _, _, data in self._pending)
 
     @property
     def position(self) -> int:

@@ -84,9 +84,9 @@ class BagWriter:
         return sum(f.size for f in (*self.files, *self._open_files()))
 
     @property
-    def held(self) -> bool:
-        """Whether a full disk keeps something in memory."""
-        return bool(self._ending)
+    def pending(self) -> int:
+        """What the next commit hands to the operating system, about [bytes]."""
+        return sum(f.pending for f in self._open_files())
 
     def add_topic(self, name: str, type_name: str, *, latched: bool = False) -> None:
         """Describe a topic; a topic already described with this type stays as it is.
