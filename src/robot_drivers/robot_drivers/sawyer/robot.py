@@ -367,8 +367,9 @@ class SawyerRobot(Robot):
         if self._activity == 'resetting':
             limit = self._reset_effort
             growth = min(1.0, (self._now() - self._since + 0.02) / _RAMP)
-            spring = growth * self._stiffness * (self._goal - positions)
-            return np.clip(spring - self._damping * velocities, -limit, limit)
+            # The spring is limited before the damping is added: far away, that limits the speed.
+            spring = np.clip(self._stiffness * (self._goal - positions), -limit, limit)
+            return np.clip(growth * spring - self._damping * velocities, -limit, limit)
         if self._activity == 'damping':
             limits = self._protection.effort_limit
             return np.clip(-self._braking * velocities, -limits, limits)
