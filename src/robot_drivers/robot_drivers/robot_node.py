@@ -24,6 +24,7 @@ from std_srvs.srv import Trigger
 from robot_drivers.driver import Driver, REFUSED_IN_RESET, ResetResult
 from robot_drivers.errors import RobotError
 from robot_drivers.messages import MODES, stamp_msg, StatePublishers
+from robot_drivers.realtime import prefer
 from robot_drivers.registry import find_robot
 from robot_drivers.robot import Connection, RobotState
 from robot_drivers.safety import Level, SafetyConfig
@@ -68,6 +69,13 @@ class NodeConfig:
     connect_timeout: float = field(
         default=20.0,
         metadata={'doc': 'How long to wait for an emulated robot [s].', 'range': (0.0, 600.0)},
+    )
+    realtime_priority: int = field(
+        default=10,
+        metadata={
+            'doc': 'Wall clock: SCHED_FIFO priority, where permitted; 0: none.',
+            'range': (0, 99),
+        },
     )
     camera: str = field(
         default='none',
@@ -144,6 +152,8 @@ class RobotNode(LifecycleNode):
             self.get_logger().error(self.failure)
             return TransitionCallbackReturn.FAILURE
         self._enabled_once = True
+        if not self._lockstep and not prefer(self.settings.realtime_priority):
+            self.get_logger().info('no real-time priority: not permitted, see realtime_priority')
         self._due = time.monotonic()
         self._show(self.driver.state)
         return super().on_activate(state)
@@ -192,7 +202,9 @@ class RobotNode(LifecycleNode):
         assert self.driver is not None
         spec = self.driver.robot.spec
         self._states = StatePublishers(self, spec)
-        self._clock_topic = self.create_publisher(ClockMsg, '/clock', 10) if self._lockstep else None
+        self._clock_topic = (
+            self.create_publisher(ClockMsg, '/clock', 10) if self._lockstep else None
+        )
         self._applied = self.create_publisher(JointCommand, 'applied_command', qos.STATE_PUBLISHER)
         self._activity = self.create_publisher(String, 'driver_state', qos.LATCHED)
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)

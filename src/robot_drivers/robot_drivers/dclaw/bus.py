@@ -282,8 +282,8 @@ def adapter_latency(path: str) -> float:
         return 1.0
 
 
-def retried(transfer: Callable[[], T], retries: int) -> T:
-    """Return the result of a transfer that may be lost ``retries`` times.
+def retried(transfer: Callable[[], T], retries: int, give_up: Callable[[], bool]) -> T:
+    """Return the result of a transfer that may be lost ``retries`` times, or until ``give_up``.
 
     Raises:
         StaleStateError: It was lost every time.
@@ -292,5 +292,6 @@ def retried(transfer: Callable[[], T], retries: int) -> T:
         try:
             return transfer()
         except StaleStateError:
-            continue
+            if give_up():
+                raise
     return transfer()

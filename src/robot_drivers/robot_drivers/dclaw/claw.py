@@ -149,15 +149,18 @@ class DynamixelClaw(Robot):
 
     def limp(self) -> None:
         """Switch torque off everywhere and make sure of it, best effort."""
-        for _ in range(self.config.retries + 1):
-            try:
+        try:
+            for _ in range(self.config.retries + 1):
+                self._switch_off()  # nobody confirms it, and one of them may have been lost
+            # With a silent servo there would be no answer, only a time-out.
+            if (
+                not self._stale
+                and self.bus.sync_read(ALL_IDS, table.TORQUE_ENABLE.address, 1).any()
+            ):
                 self._switch_off()
-                block = self.bus.sync_read(ALL_IDS, table.TORQUE_ENABLE.address, 1)
-            except (RobotError, OSError):
-                self.counts['limp_retry'] += 1
-                continue
-            if not block.any():
-                break
+                self.counts['torque that stayed on'] += 1
+        except RobotError:
+            self.counts['unconfirmed torque off'] += 1
         self._torque[:] = False
         self._armed = False
         self._goals = None
@@ -440,9 +443,14 @@ class DynamixelClaw(Robot):
 
     def _retried(self, transfer: Callable[[], Any]) -> Any:
         before = time.time()
-        result = retried(transfer, self.config.retries)
+        result = retried(transfer, self.config.retries, self._impatient)
         self._measured = 0.5 * (before + time.time())
         return result
+
+    def _impatient(self) -> bool:
+        """Whether trying again would take longer than the hand may move unseen."""
+        late = time.monotonic() - self._good > self.config.stale_timeout
+        return self.clock == 'wall' and bool(self._torque.any()) and late
 
     def _guarded(self, transfer: Callable[[], Any]) -> None:
         """Write; on failure go limp, for nobody knows what the servos got."""

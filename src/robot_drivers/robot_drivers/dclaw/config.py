@@ -76,7 +76,7 @@ class DclawConfig:
         },
     )
     stale_timeout: float = field(
-        default=0.08,
+        default=0.05,
         metadata={
             'doc': 'Wall clock: time without a good read after which the hand goes limp [s].',
             'range': (0.01, 5.0),

@@ -20,7 +20,7 @@ class Console:
 
     def __init__(self, server: Server) -> None:
         """Build the table of commands from the methods' names."""
-        self.tripped: list[int] = []  # servos whose watchdog tripped since the last `status`
+        self.tripped: list[tuple[int, float]] = []  # since the last `status`: servo, monotonic
         self._server = server
         self._commands: dict[str, Callable[..., object]] = {
             name.removeprefix('do_'): getattr(self, name)
@@ -44,7 +44,7 @@ class Console:
         return self._server.bus.bank.physics.time
 
     def do_status(self) -> object:
-        """Usage: status. Torque, goals, positions, errors and watchdogs of all servos."""
+        """Usage: status. All servos: torque, goals, positions, errors, watchdogs that tripped."""
         tripped, self.tripped = self.tripped, []
         bus = self._server.bus
         return bus.bank.state() | {'tripped': tripped, 'instructions': dict(bus.instructions)}

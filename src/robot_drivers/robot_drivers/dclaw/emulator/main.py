@@ -11,7 +11,10 @@ import time
 from robot_drivers.dclaw.emulator.bank import ServoBank
 from robot_drivers.dclaw.emulator.bus import EmulatedBus
 from robot_drivers.dclaw.emulator.server import Server
+from robot_drivers.realtime import prefer
 from robot_drivers.sim.dclaw_physics import DclawPhysics
+
+PRIORITY = 20
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -41,6 +44,8 @@ def main(arguments: list[str] | None = None) -> int:
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, stop)
+    if options.clock == 'wall':
+        prefer(PRIORITY)  # a real servo is not slowed down by the computer's load either
     try:
         server.serve()
     finally:

@@ -104,7 +104,8 @@ class Server:
                 if steps:
                     self.bus.bank.advance(steps)
                     last += steps * step
-                self.console.tripped += self.bus.bank.watch(now - self.bus.last_packet)
+                tripped = self.bus.bank.watch(now - self.bus.last_packet)
+                self.console.tripped += [(servo_id, now) for servo_id in tripped]
 
     def close(self) -> None:
         """Remove everything from the file system."""

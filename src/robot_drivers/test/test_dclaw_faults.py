@@ -1,0 +1,334 @@
+"""What can go wrong on a servo bus, and where the hand is a moment later.
+
+The real driver and the real SDK against the emulated bus in its own process. Every test states
+the fault, the state that must be reached, and puts the time it took into the table of the run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from robot_drivers.dclaw import control_table as table
+from robot_drivers.dclaw import ROBOT
+from robot_drivers.dclaw.bus import DynamixelBus
+from robot_drivers.dclaw.config import DclawConfig, JOINTS, LIMIT, REST_POSE
+from robot_drivers.driver import Driver
+from robot_drivers.errors import ConnectionFailedError, MotorFaultError, StaleStateError
+from robot_drivers.realtime import prefer
+from robot_drivers.robot import Connection, Robot
+from robot_drivers.safety import Level, SafetyConfig
+
+QUICK = 0.1  # [s] within this the specified state must be reached
+
+
+def create(hand, clock='wall', **config) -> Robot:
+    return ROBOT.create(DclawConfig(**config), Connection(hand.port, 'sim', clock))
+
+
+def start(hand, clock: str = 'wall', **config) -> Driver:
+    driver = Driver(create(hand, clock, **config), SafetyConfig(), clock)
+    driver.connect()
+    driver.enable()
+    return driver
+
+
+@pytest.fixture
+def realtime() -> Iterator[None]:
+    """Measure the driver, not the load of the machine, as far as that is permitted."""
+    prefer(10)
+    yield
+    prefer(0)
+
+
+@pytest.fixture
+def driver(wall_hand, realtime) -> Iterator[Driver]:
+    driver = start(wall_hand)
+    yield driver
+    driver.close()
+
+
+@pytest.fixture
+def stepped(lockstep_hand) -> Iterator[Driver]:
+    driver = start(lockstep_hand, 'lockstep')
+    yield driver
+    driver.close()
+
+
+def cycle_until(driver: Driver, condition, timeout: float = 5.0) -> float:
+    """Run bus cycles until `condition`; return the seconds it took."""
+    begin = time.monotonic()
+    while not condition():
+        assert time.monotonic() - begin < timeout, f'{driver.activity}, {driver.robot.health()}'
+        driver.cycle()
+    return time.monotonic() - begin
+
+
+def limp(driver: Driver) -> bool:
+    return driver.safety.level is Level.LIMP
+
+
+def command(driver: Driver, target) -> np.ndarray | None:
+    return driver.command(JOINTS, target, 'position', 0.0).sent
+
+
+def recovers(driver: Driver, hand) -> bool:
+    """Whether a person's `enable` brings the hand back, holding still where it is."""
+    driver.enable()
+    status = hand.ask('status')
+    held = np.abs(np.subtract(status['goal'][:9], status['position'][:9])).max()
+    return status['torque'][:9] == [1] * 9 and status['error'] == [0] * 10 and held < 0.2
+
+
+def test_lost_answer_is_asked_for_again(driver, wall_hand, report_fault):
+    wall_hand.ask('drop 11 1')
+    stamp = driver.state.stamp
+    took = cycle_until(driver, lambda: driver.state.stamp > stamp)
+    assert driver.robot.bus.errors
+    assert driver.safety.level is Level.ACTIVE
+    report_fault('answer lost', 'goes on after a retry', took)
+    assert took < QUICK
+
+
+def test_damaged_answer_is_asked_for_again(driver, wall_hand, report_fault):
+    wall_hand.ask('corrupt 30 1')
+    stamp = driver.state.stamp
+    took = cycle_until(driver, lambda: driver.state.stamp > stamp)
+    assert driver.robot.bus.errors
+    assert driver.safety.level is Level.ACTIVE
+    report_fault('answer with wrong CRC', 'goes on after a retry', took)
+    assert took < QUICK
+
+
+def test_state_is_held_and_called_stale_while_answers_fail(stepped, lockstep_hand):
+    before = stepped.state
+    lockstep_hand.ask('drop 10 3')
+    stepped.cycle()
+    assert stepped.state is before
+    assert stepped.robot.health()['failed reads in a row'] == 1
+    stepped.cycle()
+    assert stepped.robot.health()['failed reads in a row'] == 0
+    assert stepped.safety.level is Level.ACTIVE
+
+
+def test_silent_motor_leaves_all_motors_limp(driver, wall_hand, report_fault):
+    wall_hand.ask('offline 20')
+    took = cycle_until(driver, lambda: limp(driver))
+    others = [i for i in range(10) if i != 3]
+    cycle_until(driver, lambda: not any(wall_hand.ask('status')['torque'][i] for i in others))
+    assert 'check cable' in driver.fault
+    report_fault('motor unplugged', 'all limp, fault', took)
+    assert took < QUICK
+    wall_hand.ask('online 20')
+    assert recovers(driver, wall_hand)
+
+
+def test_overload_leaves_all_motors_limp_until_enabled(driver, wall_hand, report_fault):
+    wall_hand.ask('alert 11 32')
+    took = cycle_until(driver, lambda: limp(driver))
+    assert wall_hand.ask('status')['torque'] == [0] * 10
+    assert '11: overload' in driver.fault
+    report_fault('overload shutdown (alert bit)', 'all limp, fault', took)
+    assert took < QUICK
+    for _ in range(20):
+        driver.cycle()
+    assert limp(driver)
+    assert recovers(driver, wall_hand)
+    assert driver.fault == ''
+
+
+def test_alert_that_keeps_torque_is_a_fault_too(driver, wall_hand, report_fault):
+    wall_hand.ask('alert 12 1')  # voltage: not in the shutdown mask
+    took = cycle_until(driver, lambda: limp(driver))
+    assert 'input voltage' in driver.fault
+    report_fault('voltage alert', 'all limp, fault', took)
+    assert took < QUICK
+
+
+def test_motor_that_restarts_leaves_all_motors_limp(driver, wall_hand, report_fault):
+    wall_hand.ask('reboot 31')
+    took = cycle_until(driver, lambda: limp(driver))
+    report_fault('motor restarted (supply dropped)', 'all limp, fault', took)
+    assert took < QUICK
+    cycle_until(driver, lambda: driver.robot.health()['failed reads in a row'] == 0)
+    assert limp(driver)
+    assert recovers(driver, wall_hand)
+    assert (np.abs(driver.state.position[:9] - REST_POSE) < 0.6).all()
+
+
+def test_unplugged_bus_is_found_again_but_not_enabled(driver, wall_hand, report_fault):
+    wall_hand.ask('unplug')
+    took = cycle_until(driver, lambda: limp(driver))
+    assert 'plug it in' in driver.fault
+    report_fault('USB unplugged', 'fault, servos hold (watchdog)', took)
+    assert took < QUICK
+    wall_hand.ask('plug')
+    stamp = driver.state.stamp
+    cycle_until(driver, lambda: driver.state.stamp > stamp)
+    assert limp(driver)
+    assert wall_hand.ask('status')['torque'] == [0] * 10
+    assert recovers(driver, wall_hand)
+
+
+def test_late_answer_is_never_taken_for_a_new_one(stepped, lockstep_hand, report_fault):
+    """An answer of the previous exchange comes first in this one; its clock gives it away."""
+    rng, truth = np.random.default_rng(0), None
+    begin = time.monotonic()
+    for i in range(30):
+        lockstep_hand.ask(f'late {(10, 21, 32, 50)[i % 4]} 1')
+        before = stepped.state.stamp
+        target = np.clip(stepped.state.position[:9] + rng.uniform(-0.2, 0.2, 9), -LIMIT, LIMIT)
+        assert command(stepped, target) is not None
+        assert stepped.state.stamp - before == pytest.approx(0.1)
+        truth = np.array(lockstep_hand.ask('status')['position'])
+        assert np.abs(stepped.state.position[:9] - truth[:9]).max() < 2 * table.RADIANS_PER_TICK
+    report_fault('stale answer', 'discarded, goes on', (time.monotonic() - begin) / 30)
+
+
+def test_lost_command_is_sent_again(stepped, lockstep_hand, report_fault):
+    for lost in range(3):
+        lockstep_hand.ask(f'lose {1 if lost else 2}')
+        before, begin = stepped.state.stamp, time.monotonic()
+        assert command(stepped, REST_POSE) is not None
+        assert stepped.state.stamp - before == pytest.approx(0.1)
+    report_fault('command lost', 'sent again', time.monotonic() - begin)
+
+
+def test_silent_driver_trips_the_watchdog_and_goes_on_where_it_is(driver, wall_hand, report_fault):
+    begin = time.monotonic()
+    while not (tripped := wall_hand.ask('status')['tripped']):
+        assert time.monotonic() - begin < 5.0
+    status = wall_hand.ask('status')
+    assert {servo for servo, _ in tripped} == {10, 11, 12, 20, 21, 22, 30, 31, 32}
+    np.testing.assert_allclose(status['goal'][:9], status['position'][:9], atol=0.02)
+    report_fault('driver silent (in a callback)', 'servos hold', tripped[0][1] - begin)
+    assert tripped[0][1] - begin < QUICK
+    took = cycle_until(driver, lambda: driver.counts['interruptions'])
+    assert driver.safety.level is Level.ACTIVE
+    report_fault('watchdog tripped', 'armed again, holds', took)
+    target = driver.state.position[:9]
+    assert command(driver, np.clip(target, -LIMIT, LIMIT)) is not None
+
+
+MOVING = """
+import sys, time
+import numpy as np
+from robot_drivers.dclaw import ROBOT
+from robot_drivers.dclaw.config import DclawConfig, JOINTS, REST_POSE
+from robot_drivers.driver import Driver
+from robot_drivers.realtime import prefer
+from robot_drivers.robot import Connection
+from robot_drivers.safety import SafetyConfig
+
+prefer(10)
+robot = ROBOT.create(DclawConfig(), Connection(sys.argv[1], 'sim', 'wall'))
+driver = Driver(robot, SafetyConfig(), 'wall')
+driver.connect()
+driver.enable()
+n = 0
+while True:
+    driver.cycle()
+    n += 1
+    driver.command(JOINTS, REST_POSE + 0.2 * np.sin(0.2 * n), 'position', 0.0)
+    if n == 50:
+        print('moving', flush=True)
+"""
+
+
+def test_killed_driver_leaves_a_hand_that_holds(wall_hand, child_environment, report_fault):
+    process = subprocess.Popen(
+        [sys.executable, '-c', MOVING, wall_hand.port],
+        env=child_environment,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout.readline() == 'moving\n'
+    wall_hand.ask('status')
+    process.send_signal(signal.SIGKILL)
+    killed = time.monotonic()
+    process.wait()
+    while not (tripped := wall_hand.ask('status')['tripped']):
+        assert time.monotonic() - killed < 5.0
+    took = max(when for _, when in tripped) - killed
+    report_fault('driver killed (SIGKILL)', 'servos hold', took)
+    assert took < QUICK
+    first = wall_hand.ask('status')
+    np.testing.assert_allclose(first['goal'][:9], first['position'][:9], atol=0.1)
+    again = start(wall_hand)  # the lock on the port died with the process
+    assert again.safety.level is Level.ACTIVE
+    again.close()
+
+
+def test_goal_beyond_the_limits_never_reaches_the_wire(driver, wall_hand):
+    for sign in (1, -1):
+        driver.robot.command(np.full(9, sign * 100.0))
+        goals = np.array(wall_hand.ask('status')['goal'][:9])
+        assert (np.abs(goals) <= LIMIT + table.RADIANS_PER_TICK).all()
+
+
+def test_finger_turned_by_hand_is_read_within_one_turn(driver, wall_hand):
+    driver.disable('a person turns the valve')
+    wall_hand.ask(f'push valve_joint {4 * np.pi + 0.5}')
+    stamp = driver.state.stamp
+    cycle_until(driver, lambda: driver.state.stamp > stamp + 0.01)
+    assert driver.state.position[9] == pytest.approx(0.5, abs=0.01)
+
+
+def test_torque_stays_off_without_a_good_first_read(wall_hand):
+    wall_hand.ask('offline 50')
+    with pytest.raises(ConnectionFailedError, match=r'motors \[50\] did not answer; check'):
+        create(wall_hand).connect()
+    assert wall_hand.ask('status')['torque'] == [0] * 10
+
+
+def test_occupied_port_is_refused(driver, wall_hand):
+    with pytest.raises(ConnectionFailedError, match='another program'):
+        create(wall_hand).connect()
+    driver.cycle()
+    assert driver.safety.level is Level.ACTIVE
+
+
+def test_missing_port_is_named():
+    with pytest.raises(ConnectionFailedError, match='/dev/nothing is not there'):
+        DynamixelBus('/dev/nothing', 1000000).start()
+
+
+def test_impossible_speed_is_refused(wall_hand):
+    with pytest.raises(ConnectionFailedError, match='4500000 bit/s'):
+        DynamixelBus(wall_hand.port, 4500000).start()
+
+
+def test_refused_register_says_why(wall_hand):
+    bus = DynamixelBus(wall_hand.port, 1000000)
+    bus.start()
+    with pytest.raises(MotorFaultError, match='motor 10 refuses address 132: read-only'):
+        bus.write(10, table.PRESENT_POSITION, 0)
+    with pytest.raises(StaleStateError, match='motor 99'):
+        bus.ping(99)
+    bus.stop()
+
+
+def test_negative_register_survives_the_wire(wall_hand):
+    bus = DynamixelBus(wall_hand.port, 1000000)
+    bus.start()
+    bus.write(10, table.HOMING_OFFSET, -1000)
+    assert table.signed(bus.read(10, table.HOMING_OFFSET), 4) == -1000
+    bus.stop()
+
+
+def test_emulator_cleans_up_and_names_what_is_wrong(wall_hand):
+    assert Path(wall_hand.port).is_symlink()
+    with pytest.raises(ValueError, match='unknown command'):
+        wall_hand.ask('nonsense')
+    with pytest.raises(ValueError, match='no servo'):
+        wall_hand.ask('drop 99')
+    wall_hand.ask('quit')
+    assert wall_hand.process.wait(timeout=10) == 0
+    assert list(Path(wall_hand.port).parent.iterdir()) == []

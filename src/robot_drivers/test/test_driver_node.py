@@ -1,0 +1,294 @@
+"""The node as its users see it: topics, services, lifecycle, exit codes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+import signal
+import subprocess
+import sys
+import time
+from typing import Any
+
+import numpy as np
+import pytest
+
+rclpy = pytest.importorskip('rclpy')
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus  # noqa: E402
+from lifecycle_msgs.msg import Transition  # noqa: E402
+from lifecycle_msgs.srv import ChangeState, GetState  # noqa: E402
+from rclpy.executors import SingleThreadedExecutor  # noqa: E402
+from rosgraph_msgs.msg import Clock  # noqa: E402
+from sac_msgs.msg import JointCommand  # noqa: E402
+from sac_msgs.srv import ResetRobot  # noqa: E402
+from sensor_msgs.msg import Image, JointState  # noqa: E402
+from std_msgs.msg import String  # noqa: E402
+from std_srvs.srv import Trigger  # noqa: E402
+
+from robot_drivers.dclaw.config import JOINTS, LIMIT, NAMES, REST_POSE  # noqa: E402
+from sac_core import qos  # noqa: E402
+from sac_core.convert import floats64, seconds  # noqa: E402
+
+NODE = [sys.executable, '-m', 'robot_drivers.robot_node', '--ros-args']
+
+
+class User:
+    """Somebody in another process who talks to the driver."""
+
+    def __init__(self, command: list[str], environment: dict[str, str]) -> None:
+        self.process = subprocess.Popen(
+            command, env=environment, stderr=subprocess.PIPE, text=True
+        )
+        self.context = rclpy.Context()
+        rclpy.init(context=self.context)
+        self.node = rclpy.create_node('user', context=self.context)
+        self.executor = SingleThreadedExecutor(context=self.context)
+        self.executor.add_node(self.node)
+        self.messages: dict[str, list[Any]] = {}
+        for kind, topic, profile in (
+            (JointState, 'joint_states', qos.STATE),
+            (Image, 'image_raw', qos.STATE),
+            (Clock, '/clock', qos.STATE),
+            (JointCommand, 'applied_command', qos.STATE),
+            (DiagnosticArray, '/diagnostics', qos.STATE),
+            (String, 'driver_state', qos.LATCHED),
+        ):
+            received = self.messages.setdefault(topic, [])
+            self.node.create_subscription(kind, topic, received.append, profile)
+        self.publisher = self.node.create_publisher(JointCommand, 'joint_command', qos.COMMAND)
+
+    def until(self, condition: Callable[[], Any], timeout: float = 20.0) -> Any:
+        deadline = time.monotonic() + timeout
+        while not (value := condition()):
+            assert time.monotonic() < deadline, self.messages['driver_state'][-1:]
+            self.executor.spin_once(timeout_sec=0.05)
+        return value
+
+    def call(self, kind: Any, name: str, request: Any) -> Any:
+        client = self.node.create_client(kind, f'driver/{name}')
+        self.until(client.service_is_ready)
+        future = client.call_async(request)
+        self.until(future.done)
+        return future.result()
+
+    def trigger(self, name: str) -> Any:
+        return self.call(Trigger, name, Trigger.Request())
+
+    def change(self, transition: int) -> bool:
+        request = ChangeState.Request()
+        request.transition.id = transition
+        return bool(self.call(ChangeState, 'change_state', request).success)
+
+    def last(self, topic: str) -> Any:
+        return self.until(lambda: self.messages[topic])[-1]
+
+    def stamp(self) -> float:
+        return seconds(self.last('joint_states').header.stamp)
+
+    def command(self, target: np.ndarray, *, stamp: Any = None, names=JOINTS) -> None:
+        msg = JointCommand(names=list(names), values=floats64(target))
+        msg.header.stamp = stamp or self.last('joint_states').header.stamp
+        self.publisher.publish(msg)
+
+    def state(self) -> str:
+        return str(self.last('driver_state').data)
+
+    def new(self, topic: str) -> Any:
+        """Return the next message."""
+        count = len(self.messages[topic])
+        return self.until(lambda: self.messages[topic][count:])[0]
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+        self.process.communicate(timeout=20)
+        self.executor.shutdown()
+        self.node.destroy_node()
+        rclpy.shutdown(context=self.context)
+
+
+@pytest.fixture
+def run(child_environment, ros_domain_id) -> Iterator[Callable[..., User]]:
+    users = []
+
+    def start(hand, **parameters: Any) -> User:
+        words = [f'{name}:={value}' for name, value in parameters.items()]
+        arguments = [part for word in words for part in ('-p', word)]
+        environment = child_environment | {'ROS_DOMAIN_ID': str(ros_domain_id)}
+        user = User([*NODE, '-p', f'port:={hand.port}', *arguments], environment)
+        users.append(user)
+        return user
+
+    yield start
+    for user in users:
+        user.close()
+
+
+def test_each_command_lets_one_period_pass_and_is_answered(run, lockstep_hand):
+    user = run(lockstep_hand, camera='emulated')
+    user.until(lambda: user.state() == 'active')
+    user.until(lambda: user.publisher.get_subscription_count())
+    begin = user.stamp()
+    for i in range(1, 6):
+        user.command(REST_POSE + 0.02 * i)
+        user.until(lambda i=i: user.stamp() > begin + 0.1 * i - 0.01)
+        assert user.stamp() == pytest.approx(begin + 0.1 * i)
+    joints = user.last('joint_states')
+    assert tuple(joints.name) == NAMES
+    assert len(joints.position) == len(joints.velocity) == len(joints.effort) == 10
+    applied = user.last('applied_command')
+    np.testing.assert_allclose(applied.values, REST_POSE + 0.1, atol=1e-9)
+    assert tuple(applied.names) == JOINTS
+    image = user.last('image_raw')
+    assert (image.height, image.width, image.encoding, image.step) == (64, 64, 'rgb8', 192)
+    user.until(lambda: user.last('image_raw').header.stamp == joints.header.stamp)
+    user.until(lambda: seconds(user.last('/clock').clock) > begin + 0.49)
+
+
+def test_waiting_robot_shows_itself_without_time_passing(run, lockstep_hand):
+    user = run(lockstep_hand)
+    user.until(lambda: user.state() == 'active')
+    begin = user.stamp()
+    for _ in range(5):
+        assert seconds(user.new('joint_states').header.stamp) == begin
+
+
+def test_reset_publishes_states_and_reports(run, lockstep_hand):
+    user = run(lockstep_hand)
+    user.until(lambda: user.state() == 'active')
+    before, count = user.stamp(), len(user.messages['joint_states'])
+    request = ResetRobot.Request(names=['valve_joint'], positions=[1.0], timeout=30.0)
+    answer = user.call(ResetRobot, 'reset', request)
+    assert (answer.success, answer.needs_help) == (True, False), answer.message
+    user.until(lambda: abs(user.last('joint_states').position[9] - 1.0) < 0.03)
+    assert user.stamp() > before
+    assert len(user.messages['joint_states']) - count > 5
+    user.until(lambda: user.state() == 'active')
+    wrong = ResetRobot.Request(names=['nonsense'], positions=[1.0], timeout=30.0)
+    answer = user.call(ResetRobot, 'reset', wrong)
+    assert not answer.success
+    assert 'nonsense' in answer.message
+
+
+def test_bad_command_never_moves_the_robot(run, lockstep_hand):
+    user = run(lockstep_hand)
+    user.until(lambda: user.state() == 'active')
+    user.until(lambda: user.publisher.get_subscription_count())
+    for i, target in enumerate((np.full(9, np.nan), np.full(9, 1e9), np.full(9, -np.inf))):
+        begin = user.stamp()
+        user.command(target)
+        user.until(lambda begin=begin: user.stamp() > begin)
+        goal = np.array(lockstep_hand.ask('status')['goal'][:9])
+        assert (np.abs(goal) <= LIMIT + 0.002).all(), i
+    values = {
+        item.key: item.value
+        for item in user.until(
+            lambda: (
+                [m.status[0] for m in user.messages['/diagnostics'] if m.status[0].values]
+                and user.new('/diagnostics').status[0]
+            )
+        ).values
+    }
+    assert values['safety: finite'] == '2'
+    assert int(values['safety: position']) >= 1
+
+
+def test_estop_is_latched_over_enable_until_cleared(run, lockstep_hand):
+    user = run(lockstep_hand)
+    user.until(lambda: user.state() == 'active')
+    assert user.trigger('estop').success
+    assert lockstep_hand.ask('status')['torque'] == [0] * 10
+    user.until(lambda: user.state().startswith('estop'))
+    answer = user.trigger('enable')
+    assert not answer.success
+    assert 'clear_estop' in answer.message
+    user.until(
+        lambda: (
+            user.messages['/diagnostics']
+            and user.new('/diagnostics').status[0].level == DiagnosticStatus.ERROR
+        )
+    )
+    assert user.trigger('clear_estop').success
+    assert lockstep_hand.ask('status')['torque'] == [0] * 10
+    assert user.trigger('enable').success
+    assert lockstep_hand.ask('status')['torque'] == [1] * 9 + [0]
+
+
+def test_lifecycle_switches_torque(run, lockstep_hand):
+    user = run(lockstep_hand, autostart='false')
+    user.until(lambda: user.messages['joint_states'])  # inactive: visible, limp
+    assert lockstep_hand.ask('status')['torque'] == [0] * 10
+    assert not user.trigger('enable').success
+    assert user.change(Transition.TRANSITION_ACTIVATE)
+    assert lockstep_hand.ask('status')['torque'] == [1] * 9 + [0]
+    assert user.change(Transition.TRANSITION_DEACTIVATE)
+    assert lockstep_hand.ask('status')['torque'] == [0] * 10
+    user.new('joint_states')
+    assert user.change(Transition.TRANSITION_CLEANUP)
+    assert user.change(Transition.TRANSITION_CONFIGURE)
+    assert user.change(Transition.TRANSITION_ACTIVATE)
+    assert lockstep_hand.ask('status')['torque'] == [1] * 9 + [0]
+    answer = user.call(GetState, 'get_state', GetState.Request())
+    assert answer.current_state.label == 'active'
+    user.new('joint_states')
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+def test_signal_leaves_the_hand_limp(run, wall_hand, number):
+    user = run(wall_hand, clock='wall')
+    user.until(lambda: user.state() == 'active')
+    assert wall_hand.ask('status')['torque'] == [1] * 9 + [0]
+    user.process.send_signal(number)
+    assert user.process.wait(timeout=10) == 0
+    assert wall_hand.ask('status')['torque'] == [0] * 10
+
+
+def test_silence_of_the_agent_holds(run, wall_hand, report_fault):
+    user = run(wall_hand, clock='wall')
+    user.until(lambda: user.state() == 'active')
+    user.until(lambda: user.publisher.get_subscription_count())
+    user.command(REST_POSE + 0.3)
+    begin = time.monotonic()
+    user.until(lambda: user.state().startswith('hold'))
+    report_fault('agent silent (10 Hz robot)', 'holds', time.monotonic() - begin)
+    user.command(REST_POSE)
+    user.until(lambda: user.state() == 'active')
+
+
+def test_restarted_driver_goes_on_in_time(run, lockstep_hand):
+    first = run(lockstep_hand)
+    first.until(lambda: first.state() == 'active')
+    first.call(ResetRobot, 'reset', ResetRobot.Request(timeout=30.0))
+    end = first.stamp()
+    first.process.kill()
+    second = run(lockstep_hand)
+    second.until(lambda: second.state() == 'active')
+    assert second.stamp() >= end
+
+
+@pytest.mark.parametrize(
+    ('parameters', 'reason'),
+    [
+        (['port:=/tmp/no_such_port', 'connect_timeout:=0.1'], '/tmp/no_such_port is not there'),
+        (['robot:=robby'], "no robot 'robby'; known are"),
+        (['clock:=sometimes'], "clock must be one of ['lockstep', 'wall']"),
+        (['backend:=hardware'], "needs clock 'wall'"),
+        (['dclaw.watchdog:=99.0'], 'dclaw.watchdog'),
+        (['safety.check_age:=maybe'], 'check_age must be one of'),
+        (['speed:=fast'], 'speed'),
+    ],
+)
+def test_failed_start_is_one_clear_line_and_exit_code_2(
+    child_environment, ros_domain_id, parameters, reason
+):
+    arguments = [part for word in parameters for part in ('-p', word)]
+    result = subprocess.run(
+        [*NODE, *arguments],
+        env=child_environment | {'ROS_DOMAIN_ID': str(ros_domain_id)},
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert result.returncode == 2
+    assert reason in result.stderr
+    assert result.stderr.count('\n') == 1, result.stderr
