@@ -1,0 +1,107 @@
+"""The compiled kernel behind ctypes; calls release the interpreter lock."""
+
+import ctypes
+from functools import cache
+import os
+from pathlib import Path
+import platform
+
+from sac_learner.sac.native.build import LIBRARY
+
+OVERRIDE = 'SAC_LEARNER_KERNEL'
+Float = ctypes.c_float
+Int = ctypes.c_int32
+Pointer = ctypes.c_void_p
+
+
+class Shape(ctypes.Structure):
+    """SacShape of kernel.cpp."""
+
+    _fields_ = (
+        *((name, Int) for name in ('vector', 'action', 'critics', 'actor_layers')),
+        *((name, Int) for name in ('critic_layers', 'threads', 'has_target')),
+        ('actor_hidden', ctypes.POINTER(Int)),
+        ('critic_hidden', ctypes.POINTER(Int)),
+        ('log_std_min', Float),
+        ('log_std_max', Float),
+    )
+
+
+class Memory(ctypes.Structure):
+    """SacMemory of kernel.cpp."""
+
+    _fields_ = tuple(
+        (name, Pointer)
+        for name in ('actor', 'actor_m', 'actor_v', 'critic', 'critic_m', 'critic_v', 'target')
+    )
+
+
+class Optimizer(ctypes.Structure):
+    """SacOptimizer of kernel.cpp."""
+
+    _fields_ = (
+        *((name, Float) for name in ('learning_rate', 'beta1', 'beta2', 'epsilon')),
+        *((name, Float) for name in ('weight_decay', 'clip', 'correction1', 'correction2')),
+    )
+
+
+class Step(ctypes.Structure):
+    """SacStep of kernel.cpp."""
+
+    _fields_ = (
+        *((name, Int) for name in ('batch', 'update_actor', 'update_target')),
+        *((name, Int) for name in ('entropy_backup', 'mean_reduction', 'subset_size')),
+        *((name, Pointer) for name in ('subset', 'vector', 'action', 'reward', 'discount')),
+        *((name, Pointer) for name in ('next_vector', 'next_noise', 'noise')),
+        ('alpha', Float),
+        ('tau', Float),
+        ('actor', Optimizer),
+        ('critic', Optimizer),
+        ('metrics', ctypes.c_double * 8),
+    )
+
+
+class KernelError(RuntimeError):
+    """The kernel cannot be used on this machine."""
+
+
+@cache
+def kernel() -> ctypes.CDLL:
+    """Load the kernel.
+
+    Raises:
+        KernelError: It was not built, or for another processor.
+    """
+    path = Path(os.environ.get(OVERRIDE) or Path(__file__).with_name(LIBRARY))
+    if not path.is_file():
+        raise KernelError(
+            f'{path} does not exist: the package was built without a C++ compiler; build it again '
+            'with g++, or run python3 -m sac_learner.sac.native.build'
+        )
+    try:
+        library = ctypes.CDLL(str(path))
+    except OSError as error:
+        raise KernelError(f'{path} cannot be loaded: {error}; build the package again') from error
+    library.sac_instructions.restype = ctypes.c_char_p
+    needed = set(library.sac_instructions().decode().split())
+    lacking = needed - _processor_flags() if platform.machine() == 'x86_64' else set()
+    if lacking:
+        raise KernelError(
+            f'{path} was built for a processor with {sorted(lacking)}; build it on this machine'
+        )
+    library.sac_create.restype = Pointer
+    library.sac_create.argtypes = (ctypes.POINTER(Shape), ctypes.POINTER(Memory))
+    library.sac_destroy.argtypes = (Pointer,)
+    library.sac_destroy.restype = None
+    library.sac_refresh.argtypes = (Pointer,)
+    library.sac_refresh.restype = None
+    library.sac_update.argtypes = (Pointer, ctypes.POINTER(Step))
+    library.sac_update.restype = None
+    return library
+
+
+def _processor_flags() -> set[str]:
+    for line in Path('/proc/cpuinfo').read_text(encoding='ascii', errors='replace').splitlines():
+        if line.startswith('flags'):
+            return set(line.partition(':')[2].split())
+    return set()

@@ -1,0 +1,191 @@
+"""The fast forms of the update compute what the readable reference computes."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from sac_learner.sac import Batch, preset, Sac, SacConfig
+from sac_learner.sac.adam import adam_step, AdamSettings, fused_adam_step, scalar_adam_step
+from sac_learner.sac.learnables import Trained
+from sac_learner.sac.native import build as build_kernel
+from sac_learner.sac.native import library
+from sac_learner.sac.networks import Layout
+
+# Small enough that no unit comes within rounding of its kink during the test: where one does, its
+# gradient jumps, and two exact calculations that round differently part (docs/sac.md).
+SMALL = {'actor_hidden': (48, 32), 'critic_hidden': (40, 64)}
+OPTIONS = {
+    'paper': {},
+    'redq': {'critics': 4, 'target_subset': 2, 'actor_reduction': 'mean', 'policy_delay': 3},
+    'optimiser': {
+        'gradient_clip': 1.0,
+        'critic_weight_decay': 0.1,
+        'actor_weight_decay': 0.05,
+        'critic_schedule': 'cosine',
+        'schedule_updates': 50,
+    },
+    'targets': {'target_interval': 3, 'tau': 0.1, 'entropy_backup': False},
+    'no targets': {'target_networks': False},
+    'fixed temperature': {'learn_temperature': False, 'initial_temperature': 0.2},
+    'normalised': {'normalize_observations': True, 'objective': 'minimise', 'reward_scale': 3.0},
+    'one layer': {'actor_hidden': (70,), 'critic_hidden': (33,)},
+    'three layers': {'actor_hidden': (20, 30, 40), 'critic_hidden': (40, 30, 20)},
+}
+
+
+@pytest.fixture(scope='module', autouse=True)
+def _kernel(tmp_path_factory):
+    """Compile the kernel anew, so that the tests see the source."""
+    path = tmp_path_factory.mktemp('kernel') / 'kernel.so'
+    with pytest.MonkeyPatch.context() as patch:
+        try:
+            patch.setenv(library.OVERRIDE, str(build_kernel.build(path)))
+        except build_kernel.BuildError:
+            pytest.skip('no C++ compiler')
+        library.kernel.cache_clear()
+        yield
+    library.kernel.cache_clear()
+
+
+def stream(seed, *, size=64, vector=7, action=3):
+    rng = np.random.default_rng(seed)
+
+    def normal(*shape):
+        return rng.standard_normal(shape, dtype=np.float32)
+
+    def draw() -> Batch:
+        return Batch(
+            vector=normal(size, vector),
+            action=np.tanh(normal(size, action)),
+            reward=normal(size),
+            discount=np.where(rng.random(size) < 0.1, 0.0, 0.99).astype(np.float32),
+            next_vector=normal(size, vector),
+        )
+
+    return draw
+
+
+def learn(config, backend, *, updates=100, threads=2, seed=0, **shape):
+    learner = Sac(
+        shape.get('vector', 7),
+        None,
+        shape.get('action', 3),
+        config,
+        seed=seed,
+        backend=backend,
+        threads=threads,
+    )
+    metrics = learner.update(stream(5, **shape), updates)
+    return learner, metrics
+
+
+@pytest.mark.parametrize('options', OPTIONS)
+@pytest.mark.parametrize('backend', ['native', 'torch'])
+def test_hundred_updates_equal_the_reference_within_1e_5(backend, options):
+    config = replace(SacConfig(**SMALL), **OPTIONS[options])
+    learner, metrics = learn(config, backend)
+    reference, expected = learn(config, 'reference')
+    assert learner.backend == backend
+    state, right = learner.state(), reference.state()
+    for name in ('actor', 'critic', 'target', 'temperature'):
+        np.testing.assert_allclose(state[name], right[name], atol=1e-5, rtol=1e-5, err_msg=name)
+    for name, value in expected.items():
+        assert metrics[name] == pytest.approx(value, rel=1e-4, abs=1e-5), name
+
+
+@pytest.mark.parametrize('backend', ['native', 'torch'])
+@pytest.mark.parametrize('sizes', [(17, 6), (31, 9)])
+def test_networks_of_the_paper_equal_the_reference(backend, sizes):
+    shape = {'vector': sizes[0], 'action': sizes[1], 'size': 256}
+    learner, _ = learn(SacConfig(), backend, updates=5, **shape)
+    reference, _ = learn(SacConfig(), 'reference', updates=5, **shape)
+    for name in ('actor', 'critic', 'target'):
+        expected = reference.state()[name]
+        np.testing.assert_allclose(learner.state()[name], expected, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize('threads', [1, 3, 5])
+def test_any_number_of_threads_gives_the_same_result_up_to_rounding(threads):
+    config = SacConfig(**SMALL)
+    one, _ = learn(config, 'native', threads=2, size=50)
+    other, _ = learn(config, 'native', threads=threads, size=50)
+    np.testing.assert_allclose(one.state()['actor'], other.state()['actor'], atol=1e-5)
+
+
+def test_batch_smaller_than_the_team_is_served():
+    learner, metrics = learn(SacConfig(**SMALL), 'native', threads=4, size=2, updates=3)
+    assert np.isfinite(list(metrics.values())).all()
+    assert learner.updates == 3
+
+
+def test_native_learner_goes_on_byte_for_byte_after_a_restart():
+    config = SacConfig(**SMALL)
+    first, _ = learn(config, 'native', updates=10)
+    second = Sac(7, None, 3, config, seed=9, backend='native', threads=2)
+    second.load_state(first.state())
+    for learner in (first, second):
+        learner.update(stream(8), 20)
+    ours, theirs = first.state(), second.state()
+    assert all(np.array_equal(ours[name], theirs[name]) for name in ours)
+
+
+def test_automatic_choice_is_native_where_it_has_every_option():
+    assert learn(SacConfig(**SMALL), 'auto', updates=1)[0].backend == 'native'
+    assert learn(preset('droq', **SMALL), 'auto', updates=1)[0].backend == 'torch'
+
+
+def test_native_says_what_it_lacks():
+    with pytest.raises(ValueError, match='does not know layer normalisation, dropout; use torch'):
+        Sac(7, None, 3, preset('droq'), seed=0, backend='native')
+
+
+def test_missing_kernel_is_explained_and_torch_takes_over(monkeypatch, tmp_path):
+    monkeypatch.setenv(library.OVERRIDE, str(tmp_path / 'nowhere.so'))
+    library.kernel.cache_clear()
+    try:
+        with pytest.raises(ValueError, match=r'nowhere\.so does not exist.*g\+\+'):
+            Sac(7, None, 3, SacConfig(), seed=0, backend='native')
+        assert Sac(7, None, 3, SacConfig(), seed=0).backend == 'torch'
+    finally:
+        monkeypatch.undo()
+        library.kernel.cache_clear()
+
+
+def test_missing_compiler_is_explained(monkeypatch, tmp_path):
+    monkeypatch.delenv('CXX', raising=False)
+    monkeypatch.setenv('PATH', str(tmp_path))
+    with pytest.raises(build_kernel.BuildError, match=r'install g\+\+'):
+        build_kernel.build(tmp_path / 'kernel.so')
+
+
+def test_every_form_of_adam_is_that_of_torch():
+    settings = AdamSettings(1e-2, 0.8, 0.99, 1e-6, weight_decay=0.1)
+    plain = AdamSettings(1e-2, 0.8, 0.99, 1e-6)
+    generator = torch.Generator().manual_seed(0)
+    start = torch.randn(1, generator=generator)
+    expected = start.clone().requires_grad_()
+    undecayed = start.clone().requires_grad_()
+    options = {'lr': 1e-2, 'betas': (0.8, 0.99), 'eps': 1e-6}
+    optimiser = torch.optim.AdamW([expected], weight_decay=0.1, **options)
+    simple = torch.optim.Adam([undecayed], **options)
+    reference, fused, scalar = (Trained(Layout({'x': (1,)}), start.clone()) for _ in range(3))
+    for _ in range(20):
+        gradient = torch.randn(1, generator=generator)
+        expected.grad, undecayed.grad = gradient.clone(), gradient.clone()
+        optimiser.step()
+        simple.step()
+        adam_step(reference, gradient, settings)
+        fused_adam_step(fused, gradient, settings)
+        scalar_adam_step(scalar, float(gradient), plain)
+    torch.testing.assert_close(reference.flat, expected.detach())
+    torch.testing.assert_close(fused.flat, expected.detach())
+    torch.testing.assert_close(scalar.flat, undecayed.detach())
+
+
+def test_gradient_is_shortened_to_the_limit():
+    item = Trained(Layout({'x': (2,)}), torch.zeros(2))
+    norm = adam_step(item, torch.tensor([3.0, 4.0]), AdamSettings(1e-2, clip=1.0))
+    assert norm == 5.0
+    torch.testing.assert_close(item.m, torch.tensor([0.06, 0.08]))
