@@ -80,10 +80,10 @@ def test_positive_swing_of_all_legs_pushes_the_body_forward(twin):
     assert sensors['pose.position'][0] > start + 0.02
 
 
-def test_rolling_to_the_left_is_a_positive_roll_rate(twin):
+def test_leaning_to_the_left_is_a_negative_roll(twin):
     twin.reset()
     pose = leg.NEUTRAL.copy()
-    pose[[6, 7]] += 0.4  # right legs longer: the robot leans to the left, roll is negative
+    pose[[6, 7]] += 0.4  # right legs longer: the robot leans to the left
     rates = [twin.step(pose)['imu.angular_velocity'][0] for _ in range(5)]
     assert min(rates) < -0.2
 
