@@ -126,7 +126,7 @@ def start(context):
             'robot': robot,
             'namespace': NAMESPACE,
             'clock': clock,
-            'film': 'robot_drivers.dclaw.twin:DclawTwin' if value['film'] == 'true' else '',
+            'film': 'robot_drivers.sim.dclaw:DclawTwin' if value['film'] == 'true' else '',
             'included': 'true',
         }.items(),
     )

@@ -108,6 +108,7 @@ def start(context):
         parameters=[*common, {'steps': ParameterValue(value['steps'], value_type=int)}],
         respawn=True,
         respawn_delay=1.0,
+        sigterm_timeout='30',  # saving and drawing take a while on a busy machine
         on_exit=lambda event, context: _after_learning(event, context, value, run_dir),
     )
     return [LogInfo(msg=f'run directory: {run_dir}'), learner, agent]

@@ -32,6 +32,12 @@ setup(
         'console_scripts': [
             'sac_agent = sac_agent.sac_agent_node:main',
             'check_config = sac_agent.tools.check_config:run',
+            'preflight = sac_agent.tools.preflight:run',
+            'recover_bag = sac_agent.tools.recover_bag:run',
+            'relabel = sac_agent.tools.relabel:run',
+            'verify_bag = sac_agent.tools.verify_bag:run',
+            'convert_bag = sac_agent.tools.convert_bag:run',
+            'film = sac_agent.tools.film:main',
         ],
         'sac_agent.tasks': [
             'dclaw_valve = sac_agent.tasks.dclaw_valve:DclawValve',

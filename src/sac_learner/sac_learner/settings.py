@@ -1,7 +1,6 @@
 """Settings of the learner node that are not settings of the algorithm."""
 
 from dataclasses import dataclass, field
-import os
 
 
 @dataclass(frozen=True)
@@ -30,7 +29,7 @@ class LearnerSettings:
     threads: int = field(
         default=0,
         metadata={
-            'doc': 'Threads of the update; 0: cores minus two, at most 3.',
+            'doc': 'Threads of the update; 0: one, which no busy neighbour can stall.',
             'range': (0, 256),
         },
     )
@@ -86,5 +85,5 @@ class LearnerSettings:
     )
 
     def thread_count(self) -> int:
-        """Return the number of threads: agent and simulator keep a core each."""
-        return self.threads or max(1, min(3, (os.cpu_count() or 2) - 2))
+        """Return the number of threads."""
+        return self.threads or 1

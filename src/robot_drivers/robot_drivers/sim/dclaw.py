@@ -13,7 +13,7 @@ from robot_drivers.dclaw.config import DclawConfig, JOINTS, NAMES
 from robot_drivers.dclaw.control_table import GOAL_POSITION, MODEL_NUMBER, Register
 from robot_drivers.dclaw.emulator.bank import ServoBank
 from robot_drivers.errors import MotorFaultError
-from robot_drivers.robot import Array, RobotState
+from robot_drivers.robot import Array, Image, RobotState
 from robot_drivers.sim.dclaw_physics import DclawPhysics
 
 
@@ -144,6 +144,10 @@ class DclawTwin:
         if self._image_shape is not None:
             values['image_raw'] = self.physics.render(self._camera, *self._image_shape)
         return values
+
+    def render(self, width: int = 480, height: int = 360, camera: str = 'film') -> Image:
+        """Return a picture (height, width, 3), RGB."""
+        return self.physics.render(camera, height, width)
 
     @property
     def stamp(self) -> float:
