@@ -62,7 +62,7 @@ class SawyerConfig:
         },
     )
     policy_timeout: float = field(
-        default=0.1,
+        default=0.09,
         metadata={
             'doc': 'Wall clock: silence of the policy after which the driver brakes [s].',
             'range': (0.01, 10.0),
@@ -83,7 +83,7 @@ class SawyerConfig:
         },
     )
     stale_timeout: float = field(
-        default=0.1,
+        default=0.08,
         metadata={
             'doc': 'Wall clock: states older than this end the motion [s].',
             'range': (0.02, 5.0),
@@ -139,7 +139,7 @@ class SawyerConfig:
         metadata={'doc': 'The start pose is reached within this [rad].', 'range': (0.001, 0.2)},
     )
     reset_rest_tolerance: float = field(
-        default=0.15,
+        default=0.03,
         metadata={
             'doc': 'An arm that friction stopped this near has reached it as well [rad].',
             'range': (0.001, 0.5),

@@ -34,6 +34,8 @@ _LIMP_TRIES = 3
 _RAMP = 0.3  # torques of a reset grow over this time [s]
 _REST = 0.5  # without motion for so long, a reset has ended [s]
 _BUTTON = {1: 'pressed', 2: 'unknown', 3: 'released'}
+_PULL = 15.0  # upward force that takes a seated brick off its studs [N]
+_FREE = 0.01  # height above the seated pose at which it is off them [m]
 _NEAR = 0.02  # horizontal distance from the goal within which the brick may sit on the studs [m]
 
 
@@ -232,11 +234,9 @@ class SawyerRobot(Robot):
             raise NotEnabledError('the robot is not enabled')
         state = self.read()
         begin = state.stamp
-        hand = state.endpoint.position if state.endpoint is not None else np.zeros(3)
-        aside = np.hypot(*(hand[:2] - np.array(GOAL_POSITION)[:2])) > _NEAR
-        waypoints = [wanted]
-        if aside and hand[2] < GOAL_POSITION[2] + _NEAR:
-            waypoints = [ABOVE, wanted]
+        hand = forward(state.position).hand_position
+        aside = not _above_goal(hand) and hand[2] < GOAL_POSITION[2] + _NEAR
+        waypoints = [ABOVE, wanted] if aside else [wanted]
         for index, waypoint in enumerate(waypoints):
             last = index == len(waypoints) - 1
             tolerance = self._config.reset_tolerance * (1.0 if last else 5.0)
@@ -369,6 +369,9 @@ class SawyerRobot(Robot):
             growth = min(1.0, (self._now() - self._since + 0.02) / _RAMP)
             # The spring is limited before the damping is added: far away, that limits the speed.
             spring = np.clip(self._stiffness * (self._goal - positions), -limit, limit)
+            pose = forward(positions)
+            if _on_studs(pose.hand_position):
+                spring += pose.jacobian()[2] * _PULL
             return np.clip(growth * spring - self._damping * velocities, -limit, limit)
         if self._activity == 'damping':
             limits = self._protection.effort_limit
@@ -376,6 +379,16 @@ class SawyerRobot(Robot):
         torque, reason = self._protection.torque(self._torque, positions, velocities)
         self._counts['push-backs'] += bool(reason)
         return torque
+
+
+def _above_goal(hand: Array) -> bool:
+    """Say whether the hand, at a position [m], is over the goal or on it."""
+    return float(np.hypot(hand[0] - GOAL_POSITION[0], hand[1] - GOAL_POSITION[1])) < _NEAR
+
+
+def _on_studs(hand: Array) -> bool:
+    """Say whether the held brick may sit on the studs."""
+    return _above_goal(hand) and hand[2] < GOAL_POSITION[2] + _FREE
 
 
 def _describe(assembly: RobotAssemblyState | None) -> str:
