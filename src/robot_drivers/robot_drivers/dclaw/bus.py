@@ -282,7 +282,9 @@ def adapter_latency(path: str) -> float:
         return 1.0
 
 
-def retried(transfer: Callable[[], T], retries: int, give_up: Callable[[], bool]) -> T:
+def retried(
+    transfer: Callable[[], T], retries: int, give_up: Callable[[], bool] = lambda: False
+) -> T:
     """Return the result of a transfer that may be lost ``retries`` times, or until ``give_up``.
 
     Raises:

@@ -9,7 +9,6 @@ import time
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from robot_drivers.dclaw import control_table as table
 from robot_drivers.dclaw.bus import Bus, retried
@@ -26,6 +25,18 @@ from robot_drivers.dclaw.config import (
     VALVE,
 )
 from robot_drivers.dclaw.reset import scripted_reset
+from robot_drivers.dclaw.sample import (
+    BLOCK,
+    decode,
+    fault_text,
+    forgetful,
+    LOCKSTEP_SPREAD,
+    mixed,
+    passed,
+    Sample,
+    WALL_SPREAD,
+)
+from robot_drivers.dclaw.servos import ServoSetup
 from robot_drivers.errors import (
     ConnectionFailedError,
     MotorFaultError,
@@ -35,23 +46,7 @@ from robot_drivers.errors import (
 )
 from robot_drivers.robot import Array, Clock, Image, Robot, RobotState
 
-# What one sync read fetches, gathered by indirect addressing: everything that tells a fault.
-BLOCK = np.dtype(
-    [
-        ('error', 'u1'),
-        ('torque', 'u1'),
-        ('watchdog', 'u1'),
-        ('tick', '<u2'),
-        ('current', '<i2'),
-        ('velocity', '<i4'),
-        ('position', '<i4'),
-        ('voltage', '<u2'),
-        ('temperature', 'u1'),
-    ]
-)
-SOURCES = (70, 64, 98, 120, 121, *range(126, 136), 144, 145, 146)
 COUNT = len(ALL_IDS)
-Sample = NDArray[Any]  # (10,) of BLOCK
 
 
 class DynamixelClaw(Robot):
@@ -79,6 +74,7 @@ class DynamixelClaw(Robot):
         self.counts: Counter[str] = Counter()
         self.origin: Callable[[], float] = lambda: 0.0  # [s] where lockstep time begins
         self._camera = camera
+        self._servos = ServoSetup(bus, config, self.counts)
         self._torque = np.zeros(COUNT, dtype=bool)  # what we switched on
         self._armed = False
         self._current_unit = np.ones(COUNT)  # [Nm] per LSB
@@ -86,6 +82,7 @@ class DynamixelClaw(Robot):
         self._sample: Sample | None = None
         self._good = 0.0  # monotonic time of the last good sample [s]
         self._stale = 0  # failed reads in a row
+        self._mixed = 0  # reads in a row whose clocks disagree
         self._start, self._elapsed = 0.0, 0  # lockstep: [s], [ms] since then
         self._goals: Array | None = None  # lockstep: sent, not yet seen to have advanced the robot
 
@@ -102,29 +99,9 @@ class DynamixelClaw(Robot):
             self._start, self._elapsed = self.origin(), 0
             self._sample = self._state = self._goals = None
             self._torque[:] = False
-            missing, models = [], []
-            for servo_id in ALL_IDS:
-                try:
-                    models.append(self._retried(lambda i=servo_id: self.bus.ping(i)))  # type: ignore[misc]
-                except StaleStateError:
-                    missing.append(servo_id)
-            if missing:
-                raise ConnectionFailedError(
-                    f"D'Claw motors {missing} did not answer; check their power, cable, id and "
-                    f'baud rate ({self.config.baud_rate}), then configure the driver again'
-                )
-            unknown = {i: m for i, m in zip(ALL_IDS, models, strict=True) if m not in table.MODELS}
-            if unknown:
-                raise ConnectionFailedError(
-                    f'motors of unknown model (id: number) {unknown}; known are '
-                    f'{sorted(table.MODELS)}, see dclaw/control_table.py'
-                )
-            known = [table.MODELS[number] for number in models]
-            self._current_unit = np.array([m.current_unit * m.torque_constant for m in known])
+            self._current_unit = self._servos.find()
             self._switch_off()
-            for index in range(COUNT):
-                self._set_eeprom(index)
-                self._set_ram(ALL_IDS[index])
+            self._servos.prepare()
             if self._camera is not None:
                 self._camera.start()
             self.read()
@@ -138,11 +115,12 @@ class DynamixelClaw(Robot):
         sample = self._fetch()
         dead = np.flatnonzero(sample['error'])
         for index in dead:
-            self._recover(ALL_IDS[index])
+            self._servos.restart(ALL_IDS[index])
         if dead.size:
+            self._sample = None  # their clocks began anew
             sample = self._fetch()
         if sample['error'].any():
-            raise MotorFaultError(self._fault_text(sample) + '; switch their power off and on')
+            raise MotorFaultError(fault_text(sample) + '; switch their power off and on')
         self._accept(sample)
         self.set_torque(range(len(MOTOR_IDS)), on=True)
         self.read()
@@ -186,7 +164,7 @@ class DynamixelClaw(Robot):
         if on and sample['error'].any():
             self.limp()
             raise MotorFaultError(
-                self._fault_text(sample) + '; free the joint, let it cool, then call ~/enable'
+                fault_text(sample) + '; free the joint, let it cool, then call ~/enable'
             )
         gone = self._torque & (sample['torque'] == 0)
         if gone.any():
@@ -229,10 +207,10 @@ class DynamixelClaw(Robot):
             angle = np.clip(angle, MECHANICAL[0], MECHANICAL[1])
             goals = table.to_ticks(angle, OFFSET).astype(int)
             for index in chosen:
-                self._set_register(ALL_IDS[index], table.BUS_WATCHDOG, 0)
-                self._set_register(ALL_IDS[index], table.GOAL_POSITION, int(goals[index]))
+                self._servos.write(ALL_IDS[index], table.BUS_WATCHDOG, 0)
+                self._servos.write(ALL_IDS[index], table.GOAL_POSITION, int(goals[index]))
         for index in chosen:
-            self._set_register(ALL_IDS[index], table.TORQUE_ENABLE, int(on))
+            self._servos.write(ALL_IDS[index], table.TORQUE_ENABLE, int(on))
             self._torque[index] = on
         self._arm()
 
@@ -260,7 +238,7 @@ class DynamixelClaw(Robot):
             sample = self._sample
             report['supply [V]'] = round(float(sample['voltage'].min()) * table.VOLTAGE_UNIT, 1)
             report['hottest motor [deg C]'] = int(sample['temperature'].max())
-            report['motor faults'] = self._fault_text(sample) if sample['error'].any() else 'none'
+            report['motor faults'] = fault_text(sample) if sample['error'].any() else 'none'
         return report
 
     # Reading
@@ -269,47 +247,39 @@ class DynamixelClaw(Robot):
         """Return a plausible sample, shape (10,); restores servos that forgot their settings."""
         for _ in range(2):
             sample: Sample = self._retried(self._sample_once)
-            forgetful = np.flatnonzero(sample['voltage'] == 0)  # impossible: the map is gone
-            if not forgetful.size:
+            blank = forgetful(sample)
+            if not blank.size:
                 return sample
-            self.counts['servo reboots'] += 1
-            if self._torque[forgetful].any():
+            ids = [ALL_IDS[index] for index in blank]
+            self.counts['servo restarts'] += len(ids)
+            moving = bool(self._torque[blank].any())
+            if moving:
                 self.limp()
-                for index in forgetful:
-                    self._set_ram(ALL_IDS[index])
-                raise MotorFaultError(
-                    f'motors {[ALL_IDS[i] for i in forgetful]} restarted while moving; check '
-                    'their supply, then call ~/enable'
-                )
-            for index in forgetful:
-                self._set_ram(ALL_IDS[index])
+            for servo_id in ids:
+                self._servos.restore(servo_id)
             self._sample = None  # their clocks began anew
+            if moving:
+                raise MotorFaultError(
+                    f'motors {ids} restarted while moving; check their supply, then call ~/enable'
+                )
         raise StaleStateError('servos forget their settings at once; check the supply')
 
     def _sample_once(self) -> Sample:
-        data = self.bus.sync_read(ALL_IDS, table.INDIRECT_DATA, BLOCK.itemsize)
-        sample: Sample = np.frombuffer(data.tobytes(), BLOCK)
-        if self._sample is not None and sample['voltage'].all():
-            passed = (sample['tick'].astype(int) - self._sample['tick']) % table.TICK_MODULO
-            spread = int(passed.max() - passed.min())
-            # In lockstep all clocks advance alike; else answers of one exchange differ by ms.
-            if spread > (0 if self.clock == 'lockstep' else 25):
-                self.counts['late answers'] += 1
-                self._resynchronise(passed)
-                raise StaleStateError('an answer of an earlier exchange came')
+        sample = decode(self.bus.sync_read(ALL_IDS, table.INDIRECT_DATA, BLOCK.itemsize))
+        before = self._sample
+        spread = LOCKSTEP_SPREAD if self.clock == 'lockstep' else WALL_SPREAD
+        if before is not None and not forgetful(sample).size and mixed(before, sample, spread):
+            self.counts['late answers'] += 1
+            self._mixed += 1
+            if self._mixed > self.config.retries + 1:
+                self._sample = None  # they stay apart: no late answer, a servo's clock began anew
+            raise StaleStateError('an answer of an earlier exchange came')
+        self._mixed = 0
         return sample
-
-    def _resynchronise(self, passed: NDArray[np.int_]) -> None:
-        """Forget the clocks when they stay apart: a servo restarted, which is no late answer."""
-        if self.counts['late answers'] % (3 * (self.config.retries + 1)) == 0:
-            del passed
-            self._sample = None
 
     def _accept(self, sample: Sample, reason: str = '') -> RobotState:
         if self._sample is not None:
-            self._elapsed += (
-                int(sample['tick'][0]) - int(self._sample['tick'][0])
-            ) % table.TICK_MODULO
+            self._elapsed += int(passed(self._sample, sample)[0])
         self._sample, self._stale, self._good = sample, 0, time.monotonic()
         stamp = self._start + self._elapsed / 1000 if self.clock == 'lockstep' else self._measured
         self._state = RobotState(
@@ -351,12 +321,19 @@ class DynamixelClaw(Robot):
         """Send goals again that got lost: in lockstep time shows it."""
         assert self._goals is not None
         for _ in range(self.config.retries):
-            if self._sample is None or (sample['tick'] != self._sample['tick']).any():
+            if self._sample is None or passed(self._sample, sample).any():
                 break
             self.counts['lost commands'] += 1
             self.move(self._goals)
             sample = self._fetch()
         self._goals = None
+        period = round(self.spec.control_period * 1000)
+        if self._sample is not None and (took := int(passed(self._sample, sample)[0])) != period:
+            self.limp()
+            raise MotorFaultError(
+                f'a command took {took} ms of simulated time, not {period}: give the emulator '
+                "the driver's control_period (--period), and no second driver"
+            )
         return sample
 
     # Writing
@@ -384,24 +361,6 @@ class DynamixelClaw(Robot):
         self._arm()
         return f'bus watchdog stopped motors {tripped}: the driver was silent for too long'
 
-    def _recover(self, servo_id: int) -> None:
-        """Restart a servo that shut down; nothing else clears it."""
-        with suppress(StaleStateError):  # it may answer no more
-            self.bus.reboot(servo_id)
-        self.counts['recoveries'] += 1
-        deadline = time.monotonic() + self.config.reboot_timeout
-        while True:
-            try:
-                self.bus.ping(servo_id)
-                break
-            except StaleStateError as error:
-                if time.monotonic() > deadline:
-                    raise MotorFaultError(
-                        f'motor {servo_id} does not come back after a restart; check its power'
-                    ) from error
-        self._sample = None
-        self._set_ram(servo_id)
-
     def _reconnect(self) -> None:
         """Open the bus again if it went away."""
         try:
@@ -409,37 +368,6 @@ class DynamixelClaw(Robot):
         except NotConnectedError:
             self.counts['reconnections'] += 1
             self.connect()
-
-    def _set_eeprom(self, index: int) -> None:
-        """Write what differs: EEPROM wears out, and is locked while torque is on."""
-        servo_id = ALL_IDS[index]
-        low, high = table.to_ticks(MECHANICAL[:, index], OFFSET[index]).astype(int).tolist()
-        for register, value in (
-            (table.RETURN_DELAY, 0),
-            (table.OPERATING_MODE, table.POSITION_MODE),
-            (table.DRIVE_MODE, 0),
-            (table.HOMING_OFFSET, 0),
-            (table.MIN_POSITION, max(low, 0)),
-            (table.MAX_POSITION, min(high, table.TICKS_PER_TURN - 1)),
-        ):
-            if self._retried(lambda r=register: self.bus.read(servo_id, r)) != value:  # type: ignore[misc]
-                self._set_register(servo_id, register, value)
-
-    def _set_ram(self, servo_id: int) -> None:
-        """Write what a servo forgets when it restarts."""
-        self._set_register(servo_id, table.TORQUE_ENABLE, 0)
-        for i, source in enumerate(SOURCES):
-            register = table.Register(table.INDIRECT_ADDRESS + 2 * i, 2)
-            self._set_register(servo_id, register, source)
-        for register, value in (
-            (table.POSITION_P_GAIN, self.config.position_gain),
-            (table.PROFILE_ACCELERATION, 0),
-            (table.PROFILE_VELOCITY, 0),
-        ):
-            self._set_register(servo_id, register, value)
-
-    def _set_register(self, servo_id: int, register: table.Register, value: int) -> None:
-        self._retried(lambda: self.bus.write(servo_id, register, value))
 
     def _retried(self, transfer: Callable[[], Any]) -> Any:
         before = time.time()
@@ -459,11 +387,3 @@ class DynamixelClaw(Robot):
         except RobotError:
             self.limp()
             raise
-
-    def _fault_text(self, sample: Sample) -> str:
-        faults = [
-            f'{servo_id}: {table.error_text(int(bits))}'
-            for servo_id, bits in zip(ALL_IDS, sample['error'], strict=True)
-            if bits
-        ]
-        return f'motors report {"; ".join(faults)}'
