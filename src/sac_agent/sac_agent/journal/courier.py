@@ -10,7 +10,7 @@ import time
 from typing import NamedTuple
 
 from sac_agent.journal.errors import JournalError, JournalFullError
-from sac_agent.journal.journal import Journal
+from sac_agent.journal.journal import Journal, TOPICS
 from sac_agent.journal.outbox import Outbox
 from sac_agent.journal.settings import JournalConfig
 from sac_core.bag import BagError, Definitions
@@ -108,7 +108,7 @@ class Courier:
             definitions=definitions,
         )
         self._definitions = self._journal.definitions
-        self._topics: set[str] = set()
+        self._topics = set(TOPICS)
         self.stream_id = self._journal.stream_id
         self.next_sequence = self._journal.last_sequence + 1
         self.next_episode = self._journal.next_episode
@@ -136,7 +136,7 @@ class Courier:
         self._thread.start()
 
     def add_topic(self, name: str, type_name: str, *, latched: bool = False) -> None:
-        """Announce a further topic of the bag.
+        """Announce a further topic of the bag; those of `TOPICS` are known already.
 
         Args:
             name: Absolute name.

@@ -20,9 +20,25 @@ from sac_agent.journal.settings import JournalConfig
 from sac_core.bag import BagError, BagWriter, Definitions
 from sac_core.bag.metadata import replace
 from sac_core.bag.storage import bag_files, scan
-from sac_core.bag.transitions import Key, key, TRANSITION
+from sac_core.bag.transitions import (
+    AGENT_SPEC,
+    EPISODE,
+    EVALUATION,
+    Key,
+    key,
+    POLICY,
+    TRANSITION,
+)
 
 STATE = 'journal.json'
+TOPICS = {
+    '/agent_spec': (AGENT_SPEC, True),
+    '/policy': (POLICY, True),
+    '/episode': (EPISODE, False),
+    '/evaluation': (EVALUATION, False),
+}
+"""What every journal may hold besides transitions."""
+
 BOOT = Path('/proc/sys/kernel/random/boot_id')
 
 
@@ -112,6 +128,8 @@ class Journal:
                 custom={'agent_id': agent_id},
             )
             self._bag.add_topic(transition_topic, TRANSITION)
+            for name, (type_name, latched) in TOPICS.items():
+                self._bag.add_topic(name, type_name, latched=latched)
             self._recover()
         except BagError as error:
             raise JournalError(str(error)) from error

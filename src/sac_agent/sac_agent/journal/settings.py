@@ -46,6 +46,19 @@ class JournalConfig:
             'range': (1, 10_000_000),
         },
     )
+    weights: bool = field(
+        default=True,
+        metadata={
+            'doc': 'Record the weights that act, so that verify_bag can repeat every decision; '
+            'about 0.35 MB per version of a 2 x 256 policy.'
+        },
+    )
+    commands: bool = field(
+        default=True, metadata={'doc': 'Record the command topics beside the transitions.'}
+    )
+    sensors: bool = field(
+        default=False, metadata={'doc': 'Record the raw sensor topics beside the transitions.'}
+    )
     window: int = field(
         default=512,
         metadata={

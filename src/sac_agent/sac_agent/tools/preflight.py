@@ -1,0 +1,288 @@
+"""Check a robot before its first step: ``preflight ROBOT.yaml [--yes] [--namespace NS]``.
+
+Listens to every sensor topic, looks who listens to the commands, then (after a question, or with
+--yes) moves each joint a little and watches what happens. Each problem is one line that begins
+with its cause; exit code 1 if there is any, 2 if the file itself is wrong.
+"""
+
+import argparse
+from importlib import import_module
+from pathlib import Path
+import sys
+import time
+from typing import Any, TextIO
+
+import numpy as np
+import rclpy
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+from rclpy.qos import QoSReliabilityPolicy
+
+from sac_agent import messages
+from sac_agent.config import ActionConfig, from_file, RobotConfig
+from sac_agent.errors import ConfigError
+from sac_agent.observation import spread
+from sac_agent.pilot import Pilot
+from sac_agent.sensors import JOINT_STATE, normalised
+from sac_agent.tools import checks
+from sac_agent.tools.checks import Array, Heard, Nudge, Problem
+from sac_core import qos
+
+PROBLEMS, USAGE = 1, 2
+DISCOVERY = 5.0  # [s] for topics to be found
+NUDGE = 0.03  # of the range of a joint
+NUDGE_TIME = 1.0  # [s]
+VISIBLE = 0.2  # of a nudge
+
+
+class Preflight:
+    """One robot under examination."""
+
+    def __init__(self, node: Node, config: RobotConfig, duration: float) -> None:
+        """Subscribe to all sensors.
+
+        Raises:
+            ConfigError: The configuration does not fit together.
+        """
+        self._node = node
+        self._config = config
+        self._duration = duration
+        self._pilot = Pilot(config, now=0.0)
+        self._heard = {name: Heard() for name in config.sensors}
+        self._latest: dict[str, Any] = {}
+        for name, sensor in config.sensors.items():
+            node.create_subscription(
+                message_type(sensor.type),
+                sensor.topic,
+                lambda message, name=name: self._on_message(name, message),
+                qos.STATE_PUBLISHER
+                if sensor.reliable or config.trigger == 'observation'
+                else qos.STATE,
+            )
+
+    def sensors(self) -> list[Problem]:
+        """Listen, and return what is wrong with the sensors."""
+        self._spin(DISCOVERY, until=lambda: all(h.messages for h in self._heard.values()))
+        for heard in self._heard.values():
+            heard.messages.clear()
+            heard.arrivals.clear()
+        self._spin(self._duration)
+        problems = []
+        for name, heard in self._heard.items():
+            topic = self._node.resolve_topic_name(self._config.sensors[name].topic)
+            infos = self._node.get_publishers_info_by_topic(topic)
+            heard.publishers = [info.topic_type for info in infos]
+            heard.best_effort = any(
+                info.qos_profile.reliability == QoSReliabilityPolicy.BEST_EFFORT for info in infos
+            )
+            problems += checks.check_sensor(
+                name, self._config, heard, self._pilot.readers.get(name), self._duration
+            )
+        return problems
+
+    def commands(self) -> list[Problem]:
+        """Return what is wrong with command topics and services."""
+        problems = []
+        for channel in self._config.actions.values():
+            topic = self._node.resolve_topic_name(channel.topic)
+            problems += checks.check_command_topic(
+                channel.topic,
+                channel.type,
+                [info.topic_type for info in self._node.get_subscriptions_info_by_topic(topic)],
+                [info.node_name for info in self._node.get_publishers_info_by_topic(topic)],
+            )
+        services = {name for name, _ in self._node.get_service_names_and_types()}
+        wanted = self._config.episode.reset_service
+        if wanted and self._node.resolve_service_name(wanted) not in services:
+            problems.append(
+                Problem(
+                    'service-missing', f'nobody offers {wanted}; start the driver, or set it to ""'
+                )
+            )
+        return problems
+
+    def limits(self) -> list[Problem]:
+        """Return the joints that stand outside their limits."""
+        problems = []
+        for channel in self._config.actions.values():
+            position = self._position(channel)
+            if channel.mode == 'position' and position is not None:
+                low, high = _limits(channel)
+                problems += checks.check_position(channel.names, position, low, high)
+        return problems
+
+    def nudge(self) -> list[Problem]:
+        """Move every joint of position channels a little and return what is wrong."""
+        problems = []
+        for name, channel in self._config.actions.items():
+            start = self._position(channel)
+            if channel.mode != 'position' or start is None:
+                continue
+            builder = messages.CommandMessages(name, channel, self._config.control_period)
+            publisher = self._node.create_publisher(
+                messages.command_type(channel.type), channel.topic, qos.COMMAND
+            )
+            self._spin(DISCOVERY, until=lambda p=publisher: p.get_subscription_count() > 0)
+            for joint in range(len(channel.names)):
+                answer = self._nudge_joint(channel, builder, publisher, joint)
+                problems += checks.check_nudge(channel.names, answer, self._config.control_period)
+            self._node.destroy_publisher(publisher)
+        return problems
+
+    def resources(self, run_dir: Path, hours: float, capacity: int) -> list[Problem]:
+        """Return whether disk and memory will do."""
+        spec = self._pilot.spec
+        size = checks.transition_bytes(
+            self._config, spec.observation.vector_size, len(spec.sensor_names), spec.action_size
+        )
+        recorded = size * self._config.control_rate * 3600.0 * hours
+        if self._config.journal.max_bytes:
+            recorded = min(recorded, self._config.journal.max_bytes)
+        kept = capacity * checks.replay_bytes(
+            self._config, spec.observation.vector_size, spec.action_size
+        )
+        return [
+            *checks.check_disk(run_dir, recorded, hours),
+            *checks.check_memory(float(kept), checks.available_memory()),
+        ]
+
+    def _nudge_joint(
+        self, channel: ActionConfig, builder: Any, publisher: Any, joint: int
+    ) -> Nudge:
+        low, high = _limits(channel)
+        start = self._required(channel)
+        step = NUDGE * (high[joint] - low[joint])
+        asked = step if start[joint] + step <= high[joint] else -step
+        target = np.clip(start, low, high)
+        target[joint] = start[joint] + asked
+        moved, delay = np.zeros(len(start)), float('nan')
+        began = time.monotonic()
+        for goal in (target, np.clip(start, low, high)):
+            end = time.monotonic() + NUDGE_TIME
+            while time.monotonic() < end:
+                now = self._node.get_clock().now().nanoseconds
+                publisher.publish(builder.build(goal, now, now))
+                self._spin(self._config.control_period)
+                if goal is target:
+                    moved = self._required(channel) - start
+                    if np.isnan(delay) and np.abs(moved).max() > VISIBLE * abs(asked):
+                        delay = time.monotonic() - began
+        return Nudge(joint, asked, moved, delay)
+
+    def _required(self, channel: ActionConfig) -> Array:
+        position = self._position(channel)
+        assert position is not None  # the caller asked before
+        return position
+
+    def _position(self, channel: ActionConfig) -> Array | None:
+        name, _, field = channel.state.partition('.')
+        sensor = self._config.sensors.get(name)
+        message = self._latest.get(name)
+        if sensor is None or message is None or normalised(sensor.type) != JOINT_STATE:
+            return None
+        values = dict(zip(message.name, getattr(message, field), strict=False))
+        if any(joint not in values for joint in channel.names):
+            return None
+        return np.array([values[joint] for joint in channel.names], dtype=np.float64)
+
+    def _on_message(self, name: str, message: Any) -> None:
+        self._heard[name].messages.append(message)
+        self._heard[name].arrivals.append(self._node.get_clock().now().nanoseconds)
+        self._latest[name] = message
+
+    def _spin(self, duration: float, until: Any = None) -> None:
+        end = time.monotonic() + duration
+        while time.monotonic() < end and not (until is not None and until()):
+            rclpy.spin_once(self._node, timeout_sec=max(0.0, min(0.05, end - time.monotonic())))
+
+
+def message_type(name: str) -> Any:
+    """Return the class of a message type.
+
+    Raises:
+        ConfigError: Its package is not installed or has no such message.
+    """
+    package, _, short = normalised(name).split('/')
+    try:
+        return getattr(import_module(f'{package}.msg'), short)
+    except (ImportError, AttributeError) as error:
+        raise ConfigError(f'message type {name} cannot be imported: {error}') from error
+
+
+def _limits(channel: ActionConfig) -> tuple[Array, Array]:
+    size = len(channel.names)
+    return spread(channel.low, size, 'low'), spread(channel.high, size, 'high')
+
+
+def examine(
+    node: Node, config: RobotConfig, options: argparse.Namespace, output: TextIO
+) -> list[Problem]:
+    """Run all checks, in the order in which one makes sense after the other."""
+    preflight = Preflight(node, config, options.duration)
+    problems = preflight.sensors()
+    problems += preflight.commands()
+    problems += preflight.limits()
+    problems += preflight.resources(options.run_dir, options.hours, options.capacity)
+    if problems:
+        output.write('joints are not moved, as something is wrong already\n')
+    elif options.no_motion:
+        output.write('joints are not moved, as asked\n')
+    elif options.yes or _agreed(output):
+        problems += preflight.nudge()
+    else:
+        output.write('joints are not moved\n')
+    return problems
+
+
+def _agreed(output: TextIO) -> bool:
+    output.write(
+        f'Every joint will move by {100 * NUDGE:g} % of its range and back. Is everybody clear of '
+        'the robot? [y/N] '
+    )
+    output.flush()
+    return sys.stdin.readline().strip().lower() in ('y', 'yes')
+
+
+def main(arguments: list[str] | None = None, output: TextIO = sys.stdout) -> int:
+    """Check; return the exit code."""
+    parser = argparse.ArgumentParser(prog='preflight', description=__doc__)
+    parser.add_argument('file', type=Path, help='ROS parameter file with a sac_agent section')
+    parser.add_argument('--namespace', default='', help='of the robot')
+    parser.add_argument('--yes', action='store_true', help='move the joints without asking')
+    parser.add_argument('--no-motion', action='store_true', help='do not move the joints')
+    parser.add_argument('--duration', type=float, default=3.0, help='time to listen [s]')
+    parser.add_argument('--sim-time', action='store_true', help='the robot lives in /clock')
+    parser.add_argument('--run-dir', type=Path, default=Path(), help='where the run will be')
+    parser.add_argument('--hours', type=float, default=8.0, help='of recording')
+    parser.add_argument('--capacity', type=int, default=1_000_000, help='of the replay')
+    options = parser.parse_args(arguments)
+    try:
+        config = from_file(options.file)
+        Pilot(config, now=0.0)
+        for sensor in config.sensors.values():
+            message_type(sensor.type)
+    except ConfigError as error:
+        sys.stderr.write(f'preflight: configuration: {" ".join(str(error).split())}\n')
+        return USAGE
+    with rclpy.init(args=[]):
+        node = Node(
+            'preflight',
+            namespace=options.namespace,
+            parameter_overrides=[Parameter('use_sim_time', value=options.sim_time)],
+        )
+        problems = examine(node, config, options, output)
+        node.destroy_node()
+    for problem in problems:
+        output.write(f'{problem}\n')
+    if not problems:
+        output.write('no problem found\n')
+    return PROBLEMS if problems else 0
+
+
+def run() -> None:
+    """Console script."""
+    sys.exit(main())
+
+
+if __name__ == '__main__':
+    run()
