@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from robot_drivers.driver import Driver
 from robot_drivers.errors import (
     ConnectionFailedError,
     EstopError,
@@ -22,6 +23,7 @@ from robot_drivers.errors import (
     StaleStateError,
 )
 from robot_drivers.robot import Connection
+from robot_drivers.safety import SafetyConfig
 from robot_drivers.sawyer import create, topics
 from robot_drivers.sawyer.config import SawyerConfig
 from robot_drivers.sawyer.description import (
@@ -270,7 +272,7 @@ def test_reset_pulls_a_seated_brick_off(robot, lockstep):
 
 
 def test_reset_that_cannot_arrive_says_so_and_holds(robot, lockstep):
-    lockstep.control({'do': 'push', 'force': [0.0, 60.0, 0.0], 'seconds': 60.0})
+    lockstep.control({'do': 'push', 'force': [0.0, 20.0, 0.0], 'seconds': 60.0})
     with pytest.raises(ResetFailedError, match=r'not reached in 2\.0 s: right_j'):
         list(robot.reset(goal(START - 0.1), 2.0))
     robot.command(np.zeros(7))
@@ -304,6 +306,41 @@ def test_workspace_guard_reports_its_push_back(robot, lockstep):
     target, reason = robot.guard(SMALL, robot.read())
     assert 'workspace' in reason
     assert target[0] < 0.0
+
+
+def test_arm_that_leaves_the_box_is_pushed_back_between_commands(robot):
+    sideways = np.zeros(7)
+    sideways[0] = LEARNING_EFFORT[0]
+    furthest = 0.0
+    for _ in range(80):
+        robot.command(sideways)
+        furthest = max(furthest, float(robot.read().endpoint.position[1]))
+    assert robot.health()['push-backs'] > 0
+    assert 0.4 < furthest < 0.55
+
+
+def test_safety_layer_and_driver_carry_the_arm_through_an_episode(lockstep):
+    connection = Connection(lockstep.master.uri, 'sim', 'lockstep')
+    driver = Driver(create(SawyerConfig(), connection), SafetyConfig(), 'lockstep')
+    driver.connect()
+    driver.enable()
+    driver.start_reset(goal(START + 0.02), 10.0)
+    result = None
+    while result is None:
+        _, result = driver.step_reset()
+    assert result.success, result.message
+    before = driver.state.stamp
+    applied = driver.command(JOINT_NAMES, SMALL, 'effort', 0.0)
+    np.testing.assert_array_equal(applied.sent, SMALL)
+    assert applied.state.stamp - before == pytest.approx(0.05, abs=1e-6)
+    too_much = driver.command(JOINT_NAMES, 10 * LEARNING_EFFORT, 'effort', 0.0)
+    assert too_much.verdict.clipped.any()
+    assert (np.abs(too_much.sent) <= LEARNING_EFFORT).all()
+    driver.estop('test')
+    assert not lockstep.robot.assembly.enabled
+    with pytest.raises(EstopError):
+        driver.enable()
+    driver.close()
 
 
 def test_foreign_joint_states_are_ignored(robot):
