@@ -92,7 +92,6 @@ def start(context):
     common = [
         value['robot'],
         {
-            'use_sim_time': lockstep,
             'run_dir': run_dir,
             'seed': ParameterValue(value['seed'], value_type=int),
         },
@@ -128,7 +127,12 @@ def _run_directory(value):
 
 
 def _agent(value, common, lockstep):
-    parameters = {'trigger': 'observation' if lockstep else 'timer', 'autostart': True}
+    parameters = {
+        'trigger': 'observation' if lockstep else 'timer',
+        'use_sim_time': lockstep,
+        'autostart': True,
+        'evaluation.final': ParameterValue(value['steps'], value_type=int),
+    }
     if value['task']:
         parameters['task'] = value['task']
     if value['evaluate']:

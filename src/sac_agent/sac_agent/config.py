@@ -156,6 +156,11 @@ class EvaluationConfig:
     """Deterministic episodes, marked and kept out of the training data."""
 
     every: int = option(0, 'Training steps between evaluations; 0: never.', range=(0, 10**9))
+    final: int = option(
+        0,
+        'Training step at which the run ends, evaluated in any case; 0: none.',
+        range=(0, 10**12),
+    )
     episodes: int = option(10, 'Episodes of one evaluation.', range=(1, 10_000))
     solved_success_rate: float = option(
         0.9, 'Success rate from which the task counts as solved.', range=(0.0, 1.0)

@@ -18,7 +18,7 @@ class EvaluationSchedule:
     def __init__(self, config: EvaluationConfig, steps: int = 0) -> None:
         """Continue a stream of `steps` training steps; the next batch comes at a multiple."""
         self._config = config
-        self._next = (steps // config.every + 1) * config.every if config.every else None
+        self._next = self._after(steps)
         self._left = 0
         self._size = 0
         self._episodes: list[EpisodeRecord] = []
@@ -29,6 +29,11 @@ class EvaluationSchedule:
     def running(self) -> bool:
         """Whether a batch is under way."""
         return self._left > 0
+
+    @property
+    def begun(self) -> bool:
+        """Whether a batch is under way and an episode of it has ended."""
+        return self.running and bool(self._episodes)
 
     def request(self, episodes: int) -> None:
         """Evaluate next, whatever the schedule says.
@@ -52,10 +57,18 @@ class EvaluationSchedule:
         """
         if not self.running and self._next is not None and steps >= self._next:
             self.request(self._config.episodes)
-            self._next = (steps // self._config.every + 1) * self._config.every
+            self._next = self._after(steps)
         if self.running and not self._episodes:
             self._steps, self._robot_time = steps, robot_time
         return self.running
+
+    def _after(self, steps: int) -> int | None:
+        """Return the step of the next evaluation after `steps`."""
+        every, final = self._config.every, self._config.final
+        nexts = [(steps // every + 1) * every] if every else []
+        if final > steps:
+            nexts.append(final)
+        return min(nexts, default=None)
 
     def end_episode(self, episode: EpisodeRecord) -> EvaluationRecord | None:
         """Take an ended evaluation episode; return the summary if it was the last of a batch."""

@@ -251,7 +251,8 @@ class Pilot:
         self.next_goal()
         self._goal = None
         self._episode = _Episode(self._episodes, self._next_is_evaluation)
-        if self._next_is_evaluation:
+        # One policy for the whole batch, so that the figures say something about it.
+        if self._next_is_evaluation and not self._schedule.begun:
             self.policies.follow()
             self.policies.adopt()
         self._stop = Truncation.NONE

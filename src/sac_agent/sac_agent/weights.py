@@ -78,7 +78,7 @@ class PolicyStore:
         if (
             newest is not None
             and offer.learner_id == newest.learner_id
-            and offer.stamp <= newest.stamp
+            and offer.version <= newest.version
         ):
             if offer.version == newest.version:
                 return ''
