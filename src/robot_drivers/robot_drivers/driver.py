@@ -198,12 +198,10 @@ class Driver:
                 self.robot.connect()
                 self._lost = False
             if self.clock == 'wall':
-                before = self.safety.level
-                level = self.safety.watch(self.now())
-                if level is not before and self._script is None:
-                    self._on_silence(level)
                 self.robot.update()
             state = self.read()
+            if self.clock == 'wall' and self._script is None:
+                self._watch(state)
         except RobotError as error:
             self._fail(error)
             return None
@@ -254,10 +252,15 @@ class Driver:
 
     # Inside
 
-    def _on_silence(self, level: Level) -> None:
-        if level is Level.HOLD and self.state is not None:
-            self.robot.hold(self.state)
-            self.safety.held(self.state, self.now())
+    def _watch(self, state: RobotState) -> None:
+        """Act when commands stop coming."""
+        before = self.safety.level
+        level = self.safety.watch(self.now())
+        if level is before:
+            return
+        if level is Level.HOLD:
+            self.robot.hold(state)
+            self.safety.held(state, self.now())
         elif level is Level.LIMP:
             self.robot.limp()
 

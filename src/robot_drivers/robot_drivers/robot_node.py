@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import replace
 import signal
 import sys
 import time
 from typing import Any
 
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from diagnostic_msgs.msg import DiagnosticArray
 import rclpy
 from rclpy.executors import ExternalShutdownException
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
@@ -21,74 +21,22 @@ from sac_msgs.srv import ResetRobot
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
+from robot_drivers.diagnostics import Load, status
 from robot_drivers.driver import Driver, REFUSED_IN_RESET, ResetResult
 from robot_drivers.errors import RobotError
 from robot_drivers.messages import MODES, stamp_msg, StatePublishers
+from robot_drivers.node_config import NodeConfig
+from robot_drivers.pacing import Pacer
 from robot_drivers.realtime import prefer
 from robot_drivers.registry import find_robot
 from robot_drivers.robot import Connection, RobotState
 from robot_drivers.safety import Level, SafetyConfig
 from sac_core import qos
 from sac_core.convert import floats64, seconds
-from sac_core.parameters import declare_config
+from sac_core.parameters import declare_config, on_change
 
 IDLE_PERIOD = 0.1  # [s] lockstep: how often a waiting robot shows its state again
 CONNECT_PERIOD = 0.1  # [s] between two attempts to find an emulated robot
-
-
-@dataclass(frozen=True)
-class NodeConfig:
-    """Which robot, where, and whose clock."""
-
-    robot: str = field(
-        default='dclaw', metadata={'doc': 'dclaw, minitaur, sawyer, or one of another package.'}
-    )
-    backend: str = field(
-        default='sim',
-        metadata={'doc': 'Emulated or real robot.', 'choices': ('sim', 'hardware')},
-    )
-    port: str = field(
-        default='', metadata={'doc': "Serial device, host:port or URI; empty: the robot's usual."}
-    )
-    clock: str = field(
-        default='lockstep',
-        metadata={
-            'doc': 'lockstep: each command lets one control period pass (sim only); wall: time '
-            'passes by itself.',
-            'choices': ('lockstep', 'wall'),
-        },
-    )
-    speed: float = field(
-        default=0.0,
-        metadata={
-            'doc': 'Lockstep: simulated seconds per second; 0: as fast as possible.',
-            'range': (0.0, 1000.0),
-            'live': True,
-        },
-    )
-    connect_timeout: float = field(
-        default=20.0,
-        metadata={'doc': 'How long to wait for an emulated robot [s].', 'range': (0.0, 600.0)},
-    )
-    realtime_priority: int = field(
-        default=10,
-        metadata={
-            'doc': 'Wall clock: SCHED_FIFO priority, where permitted; 0: none.',
-            'range': (0, 99),
-        },
-    )
-    camera: str = field(
-        default='none',
-        metadata={'doc': 'Source of image_raw.', 'choices': ('none', 'emulated', 'v4l2')},
-    )
-    camera_device: str = field(
-        default='', metadata={'doc': 'For v4l2: /dev/video0 or its number.'}
-    )
-
-    def __post_init__(self) -> None:
-        """Only an emulated robot can wait."""
-        if self.backend == 'hardware' and self.clock == 'lockstep':
-            raise ValueError("a real robot does not wait: backend 'hardware' needs clock 'wall'")
 
 
 class RobotNode(LifecycleNode):
@@ -101,6 +49,7 @@ class RobotNode(LifecycleNode):
         robot = find_robot(self.settings.robot)
         self._robot_config = declare_config(self, robot.config, prefix=f'{self.settings.robot}.')
         self._safety_config = declare_config(self, SafetyConfig, prefix='safety.')
+        on_change(self, SafetyConfig, self._on_safety, prefix='safety.')
         self.autostart = bool(
             self.declare_parameter('autostart', self.settings.backend == 'sim').value
         )
@@ -110,12 +59,16 @@ class RobotNode(LifecycleNode):
         self._enabled_once = False
         self._pending: Future | None = None  # reset that somebody waits for
         self._waiting: JointCommand | None = None  # lockstep: command that came before its time
-        self._due = 0.0  # monotonic time of the next period at the set speed
+        self._pacer = Pacer(1.0)
         self._told = ''  # last published driver_state
-        self._cycles = 0
-        self._busy = 0.0
-        self._last_report = time.monotonic()
+        self._load = Load(time.monotonic())
         self.failure = ''  # why configuration failed
+
+    def _on_safety(self, name: str, value: Any) -> None:
+        """Take over a changed safety parameter, from the next command on."""
+        self._safety_config = replace(self._safety_config, **{name: value})
+        if self.driver is not None:
+            self.driver.safety.configure(self._safety_config)
 
     # Lifecycle
 
@@ -154,7 +107,7 @@ class RobotNode(LifecycleNode):
         self._enabled_once = True
         if not self._lockstep and not prefer(self.settings.realtime_priority):
             self.get_logger().info('no real-time priority: not permitted, see realtime_priority')
-        self._due = time.monotonic()
+        self._pacer.rest(time.monotonic())
         self._show(self.driver.state)
         return super().on_activate(state)
 
@@ -201,6 +154,7 @@ class RobotNode(LifecycleNode):
     def _open_topics(self) -> None:
         assert self.driver is not None
         spec = self.driver.robot.spec
+        self._pacer = Pacer(spec.control_period)
         self._states = StatePublishers(self, spec)
         self._clock_topic = (
             self.create_publisher(ClockMsg, '/clock', 10) if self._lockstep else None
@@ -240,17 +194,16 @@ class RobotNode(LifecycleNode):
     # Commands
 
     def _on_command(self, msg: JointCommand) -> None:
-        speed = self.get_parameter('speed').value if self._lockstep else 0.0
-        if not speed:
+        wait = self._pacer.wait(time.monotonic(), self._speed())
+        if not wait:
             self._carry_out(msg)
             return
-        now = time.monotonic()
-        if now >= self._due:
-            self._carry_out(msg)
-        else:
-            self._waiting = msg
-            self._pace_timer.timer_period_ns = max(1, int((self._due - now) * 1e9))
-            self._pace_timer.reset()
+        self._waiting = msg
+        self._pace_timer.timer_period_ns = max(1, int(wait * 1e9))
+        self._pace_timer.reset()
+
+    def _speed(self) -> float:
+        return float(self.get_parameter('speed').value) if self._lockstep else 0.0
 
     def _on_due(self) -> None:
         self._pace_timer.cancel()
@@ -264,9 +217,7 @@ class RobotNode(LifecycleNode):
             return
         begin = time.monotonic()
         if self._lockstep:
-            speed = self.get_parameter('speed').value
-            period = driver.robot.spec.control_period / speed if speed else 0.0
-            self._due = max(self._due, begin - period) + period  # no drift, no catching up
+            self._pacer.begin(begin, self._speed())
             now = driver.now()
         else:
             now = self.get_clock().now().nanoseconds * 1e-9
@@ -281,7 +232,7 @@ class RobotNode(LifecycleNode):
         for reason in applied.verdict.reasons:
             if reason != REFUSED_IN_RESET:
                 self.get_logger().warning(f'command: {reason}', throttle_duration_sec=5.0)
-        self._busy += time.monotonic() - begin
+        self._load.busy += time.monotonic() - begin
         self._tell()
 
     def _publish_applied(self, msg: JointCommand, sent: Any) -> None:
@@ -305,13 +256,13 @@ class RobotNode(LifecycleNode):
             return
         begin = time.monotonic()
         self._show(self.driver.cycle())
-        self._busy += time.monotonic() - begin
+        self._load.busy += time.monotonic() - begin
         self._tell()
 
     def _show(self, state: RobotState | None) -> None:
         if state is None:
             return
-        self._cycles += 1
+        self._load.states += 1
         if self._clock_topic is not None:
             self._clock_topic.publish(ClockMsg(clock=stamp_msg(state.stamp)))
         self._states.publish(state)
@@ -336,7 +287,7 @@ class RobotNode(LifecycleNode):
         period = self.driver.robot.spec.control_period
         if not self._lockstep:
             return period
-        speed = float(self.get_parameter('speed').value)
+        speed = self._speed()
         return period / speed if speed else 0.0002
 
     async def _on_reset(
@@ -374,7 +325,7 @@ class RobotNode(LifecycleNode):
 
     def _finish_reset(self, result: ResetResult) -> None:
         self._reset_timer.cancel()
-        self._due = time.monotonic()
+        self._pacer.rest(time.monotonic())
         future, self._pending = self._pending, None
         if future is not None:
             future.set_result(result)
@@ -417,31 +368,10 @@ class RobotNode(LifecycleNode):
     def _on_report(self) -> None:
         if self.driver is None:
             return
-        driver = self.driver
-        now = time.monotonic()
-        span, self._last_report = now - self._last_report, now
-        level = DiagnosticStatus.OK
-        if driver.fault or driver.safety.level is Level.ESTOP:
-            level = DiagnosticStatus.ERROR
-        elif driver.safety.level is not Level.ACTIVE:
-            level = DiagnosticStatus.WARN
-        values: dict[str, Any] = {
-            'level': str(driver.safety.level),
-            'fault': driver.fault or 'none',
-            'states published [1/s]': round(self._cycles / span, 1),
-            'busy': f'{100 * self._busy / span:.0f} %',
-        }
-        self._cycles, self._busy = 0, 0.0
-        values |= {f'safety: {name}': n for name, n in sorted(driver.safety.counts.items())}
-        values |= dict(sorted(driver.counts.items())) | driver.robot.health()
-        status = DiagnosticStatus(
-            level=level,
-            name=f'{self.get_fully_qualified_name()}: {driver.robot.spec.name}',
-            message=driver.activity,
-            hardware_id=driver.robot.spec.name,
-            values=[KeyValue(key=key, value=str(value)) for key, value in values.items()],
+        load = self._load.report(time.monotonic())
+        message = DiagnosticArray(
+            status=[status(self.get_fully_qualified_name(), self.driver, load)]
         )
-        message = DiagnosticArray(status=[status])
         message.header.stamp = self.get_clock().now().to_msg()
         self._diagnostics.publish(message)
 

@@ -47,7 +47,7 @@ class Level(StrEnum):
 
 def _choice(default: str, doc: str) -> Any:
     choices = tuple(str(item) for item in Response)
-    return field(default=default, metadata={'doc': doc, 'choices': choices})
+    return field(default=default, metadata={'doc': doc, 'choices': choices, 'live': True})
 
 
 @dataclass(frozen=True)
@@ -65,13 +65,18 @@ class SafetyConfig:
     check_workspace: str = _choice('clip', 'Outside the workspace or about to fall.')
     max_command_age: float = field(
         default=0.5,
-        metadata={'doc': 'Oldest command that is still carried out [s].', 'range': (0.001, 60.0)},
+        metadata={
+            'doc': 'Oldest command that is still carried out [s].',
+            'range': (0.001, 60.0),
+            'live': True,
+        },
     )
     command_timeout: float = field(
         default=0.0,
         metadata={
             'doc': 'Silence after which the robot holds still [s]; 0: 1.5 control periods.',
             'range': (0.0, 60.0),
+            'live': True,
         },
     )
     limp_timeout: float = field(
@@ -79,6 +84,7 @@ class SafetyConfig:
         metadata={
             'doc': 'Silence after which the motors go limp until enabled again [s]; 0: never.',
             'range': (0.0, 3600.0),
+            'live': True,
         },
     )
 
@@ -123,7 +129,15 @@ class SafetyLayer:
         self._last_sent = np.zeros(len(spec.joints))
         self._last_time = 0.0
         self._heard = float('nan')  # time of the last good command; NaN: none since enable
-        self.command_timeout = config.command_timeout or 1.5 * spec.control_period
+
+    def configure(self, config: SafetyConfig) -> None:
+        """Take other responses and time-outs from the next command on; changes no level."""
+        self.config = config
+
+    @property
+    def command_timeout(self) -> float:
+        """Silence after which the robot holds still [s]."""
+        return self.config.command_timeout or 1.5 * self.spec.control_period
 
     @property
     def level(self) -> Level:
