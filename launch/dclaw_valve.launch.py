@@ -4,21 +4,16 @@ Simulated by default: an emulated servo bus with the hand behind it, and the rea
 """
 
 from pathlib import Path
-import tempfile
 
 from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription, OpaqueFunction
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration
-from launch_ros.actions import Node
-from launch_ros.parameter_descriptions import ParameterValue
 
 HERE = Path(__file__).resolve().parent
 CONFIG = HERE.parent / 'config'
-NAMESPACE = 'dclaw'
-CONFIGURATION_ERROR = 2
 TOOL_ARGUMENTS = {'sigterm_timeout', 'sigkill_timeout'}
-PASSED_ON = ['run_dir', 'resume', 'steps', 'seed', 'evaluate', 'episodes']
+PASSED_ON = ['run_dir', 'resume', 'steps', 'evaluate', 'episodes']
 ARGUMENTS = [
     DeclareLaunchArgument(
         'backend',
@@ -77,8 +72,8 @@ ARGUMENTS = [
 
 def refuse_unknown_arguments(context):
     """Raise on a misspelt argument; launch itself would ignore it."""
-    known = {argument.name for argument in ARGUMENTS} | TOOL_ARGUMENTS
-    if unknown := sorted(set(context.launch_configurations) - known):
+    known = {argument.name for argument in ARGUMENTS}
+    if unknown := sorted(set(context.launch_configurations) - known - TOOL_ARGUMENTS):
         raise RuntimeError(f'unknown argument {unknown[0]!r}; there are {sorted(known)}')
 
 
@@ -92,70 +87,37 @@ def start(context):
     if not 0.0 <= speed <= 1000.0:
         raise RuntimeError(f'speed must be a number from 0 to 1000, got {value["speed"]!r}')
     hardware = value['backend'] == 'hardware'
-    clock = 'wall' if hardware or speed == 1.0 else 'lockstep'
-    robot = str(
-        CONFIG / ('dclaw_valve.yaml' if value['observe'] == 'state' else 'dclaw_valve_image.yaml')
-    )
-    port = value['port'] if hardware else str(Path(tempfile.mkdtemp(prefix='dclaw-')) / 'bus')
-    driver = Node(
-        package='robot_drivers',
-        executable='robot_node',
-        name='driver',
-        namespace=NAMESPACE,
-        output='screen',
-        parameters=[
-            robot,
-            {
-                'robot': 'dclaw',
-                'backend': value['backend'],
-                'port': port,
-                'clock': clock,
-                'speed': ParameterValue(str(speed), value_type=float),
-                'autostart': not hardware,
-                'camera': _camera(value, hardware),
-            },
-        ],
-        respawn=True,
-        respawn_delay=1.0,
-        on_exit=stop_on_configuration_error,
-    )
-    learning = IncludeLaunchDescription(
-        PythonLaunchDescriptionSource(str(HERE / 'train.launch.py')),
-        launch_arguments={
-            **{name: value[name] for name in PASSED_ON if value[name]},
-            'robot': robot,
-            'namespace': NAMESPACE,
-            'clock': clock,
-            'film': 'robot_drivers.sim.dclaw:DclawTwin' if value['film'] == 'true' else '',
-            'included': 'true',
-        }.items(),
-    )
-    return [*([] if hardware else [_emulator(value, port, clock)]), driver, learning]
+    images = value['observe'] == 'image'
+    common = {
+        'robot': str(CONFIG / ('dclaw_valve_image.yaml' if images else 'dclaw_valve.yaml')),
+        'namespace': 'dclaw',
+        'clock': 'wall' if hardware or speed == 1.0 else 'lockstep',
+        'seed': value['seed'],
+    }
+    driver = {
+        **common,
+        'driver': 'dclaw',
+        'backend': value['backend'],
+        'port': value['port'],
+        'speed': str(speed),
+        'camera': ('v4l2' if hardware else 'emulated') if images else 'none',
+        'emulator': 'dclaw_emulator',
+        'emulated_port': '{temporary}/bus',
+        'emulator_arguments': '--link {port} --clock {clock} --seed {seed}'
+        + (' --viewer' if value['viewer'] == 'true' else ''),
+    }
+    learning = {
+        **common,
+        **{name: value[name] for name in PASSED_ON if value[name]},
+        'film': 'robot_drivers.sim.dclaw:DclawTwin' if value['film'] == 'true' else '',
+        'included': 'true',
+    }
+    return [_include('driver.launch.py', driver), _include('train.launch.py', learning)]
 
 
-def _camera(value, hardware):
-    if value['observe'] == 'state':
-        return 'none'
-    return 'v4l2' if hardware else 'emulated'
-
-
-def _emulator(value, port, clock):
-    viewer = ['--viewer'] if value['viewer'] == 'true' else []
-    return Node(
-        package='robot_drivers',
-        executable='dclaw_emulator',
-        output='screen',
-        arguments=['--link', port, '--clock', clock, '--seed', value['seed'], *viewer],
-        respawn=True,
-        respawn_delay=1.0,
-        on_exit=stop_on_configuration_error,
-    )
-
-
-def stop_on_configuration_error(event, context):
-    """End the launch with an error where restarting cannot help."""
-    if event.returncode == CONFIGURATION_ERROR:
-        raise RuntimeError(f'{event.process_name} cannot run, see its message above')
+def _include(name, arguments):
+    source = PythonLaunchDescriptionSource(str(HERE / name))
+    return IncludeLaunchDescription(source, launch_arguments=arguments.items())
 
 
 def generate_launch_description():

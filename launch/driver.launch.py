@@ -1,0 +1,112 @@
+"""Driver of one robot, and the emulated robot in simulation; other launch files include this one."""
+
+from pathlib import Path
+import tempfile
+
+from launch import LaunchDescription
+from launch.actions import DeclareLaunchArgument, OpaqueFunction
+from launch.substitutions import LaunchConfiguration
+from launch_ros.actions import Node
+from launch_ros.parameter_descriptions import ParameterValue
+
+ARGUMENTS = [
+    DeclareLaunchArgument('driver', description='Robot of the driver node: dclaw, minitaur ...'),
+    DeclareLaunchArgument('robot', description='YAML file with the parameters of the driver.'),
+    DeclareLaunchArgument(
+        'namespace', default_value='robot', description='Namespace of the robot.'
+    ),
+    DeclareLaunchArgument(
+        'backend',
+        default_value='sim',
+        choices=['sim', 'hardware'],
+        description='Emulated robot, or the real one at port.',
+    ),
+    DeclareLaunchArgument(
+        'port', default_value='', description='Where the real robot is. Default: its usual port.'
+    ),
+    DeclareLaunchArgument(
+        'clock',
+        default_value='wall',
+        choices=['wall', 'lockstep'],
+        description='lockstep: the simulated robot waits for every command.',
+    ),
+    DeclareLaunchArgument(
+        'speed', default_value='0', description='Largest speed of a lockstep simulation; 0: none.'
+    ),
+    DeclareLaunchArgument('seed', default_value='0', description='Seed of the simulation.'),
+    DeclareLaunchArgument(
+        'camera', default_value='none', choices=['none', 'emulated', 'v4l2'], description='Camera.'
+    ),
+    DeclareLaunchArgument(
+        'emulator', default_value='', description='Executable that emulates the robot.'
+    ),
+    DeclareLaunchArgument(
+        'emulator_arguments',
+        default_value='',
+        description='Its arguments; {port}, {clock}, {seed} and {temporary} are filled in.',
+    ),
+    DeclareLaunchArgument(
+        'emulated_port',
+        default_value='',
+        description='Port of the emulated robot; {temporary} is a new directory.',
+    ),
+]
+CONFIGURATION_ERROR = 2  # exit code of our nodes: a person has to mend something first
+
+
+def stop_on_configuration_error(event, context):
+    """End the launch with an error where restarting cannot help."""
+    if event.returncode == CONFIGURATION_ERROR:
+        raise RuntimeError(f'{event.process_name} cannot run, see its message above')
+
+
+def start(context):
+    """Start the emulated robot, or none, and the driver."""
+    value = {a.name: LaunchConfiguration(a.name).perform(context) for a in ARGUMENTS}
+    simulated = value['backend'] == 'sim'
+    port = value['port']
+    processes = []
+    if simulated:
+        temporary = tempfile.mkdtemp(prefix=f'{value["driver"]}-')
+        port = value['emulated_port'].format(temporary=temporary)
+        arguments = value['emulator_arguments'].format(
+            port=port, clock=value['clock'], seed=value['seed'], temporary=temporary
+        )
+        processes.append(
+            Node(
+                package='robot_drivers',
+                executable=value['emulator'],
+                output='screen',
+                arguments=arguments.split(),
+                respawn=True,
+                respawn_delay=1.0,
+                on_exit=stop_on_configuration_error,
+            )
+        )
+    parameters = {
+        'robot': value['driver'],
+        'backend': value['backend'],
+        'clock': value['clock'],
+        'speed': ParameterValue(value['speed'], value_type=float),
+        'autostart': simulated,
+        'camera': value['camera'],
+    }
+    if port:
+        parameters['port'] = port
+    driver = Node(
+        package='robot_drivers',
+        executable='robot_node',
+        name='driver',
+        namespace=value['namespace'],
+        output='screen',
+        parameters=[str(Path(value['robot']).resolve()), parameters],
+        respawn=True,
+        respawn_delay=1.0,
+        on_exit=stop_on_configuration_error,
+    )
+    return [*processes, driver]
+
+
+def generate_launch_description():
+    """Start what is needed for the backend."""
+    return LaunchDescription([*ARGUMENTS, OpaqueFunction(function=start)])
