@@ -64,7 +64,7 @@ class Definitions:
         self.store.register({k: v for k, v in types.items() if k not in self.store.fielddefs})
         self._known[name] = Definition(name, text, self.store.hash_rihs01(name))
 
-    def new(self, name: str, **fields: Any) -> Any:
+    def new(self, name: str, /, **fields: Any) -> Any:
         """Return a message of a type; fields that are not given are zero or empty."""
         self.get(name)
         _, layout = self.store.fielddefs[name]
