@@ -1,4 +1,4 @@
-"""Driver of one robot, and the emulated robot in simulation; other launch files include this one."""
+"""Driver of one robot, and the emulated robot in simulation; included by other launch files."""
 
 from pathlib import Path
 import tempfile

@@ -30,10 +30,10 @@ class DclawValveConfig:
     start_high: float = option(pi, 'Largest angle after a reset [rad].', range=(-10.0, 10.0))
     tolerance: float = option(0.1, 'Distance that counts as solved [rad].', range=(0.001, 3.2))
     distance_cost: float = option(2.0, 'Reward per rad of distance.', range=(0.0, 100.0))
-    bonus: float = option(2.0, 'Reward at the target.', range=(0.0, 100.0))
-    bonus_width: float = option(0.1, 'Distance of 60 % of the bonus [rad].', range=(0.001, 3.2))
+    bonus: float = option(5.0, 'Reward at the target.', range=(0.0, 100.0))
+    bonus_width: float = option(0.2, 'Distance of 37 % of the bonus [rad].', range=(0.001, 3.2))
     velocity_cost: float = option(
-        0.2, 'Cost per rad/s of the valve near the target.', range=(0.0, 100.0)
+        0.1, 'Cost per rad/s of the valve near the target.', range=(0.0, 100.0)
     )
 
 
@@ -42,7 +42,7 @@ class DclawValve(Task):
 
     config_type = DclawValveConfig
     reward_names = ('distance', 'bonus', 'velocity')
-    feature_names = ('target_error',)
+    feature_names = ('target_error', 'prong_cos', 'prong_sin')
     distance = 'median_distance'
     paper: ClassVar[Mapping[str, float]] = {'steps_image': 300_000, 'hours_state': 3.0}
 
@@ -65,10 +65,10 @@ class DclawValve(Task):
     def reward(
         self, before: Array, action: Array, after: Array, history: Sequence[Array]
     ) -> Array:
-        """Return ``-c |d|``, ``b exp(-d^2 / 2 w^2)`` and the cost of moving near the target."""
+        """Return ``-c |d|``, ``b exp(-|d| / w)``, and the cost of moving near the target."""
         config = self.config
         distance = abs(self.error(after))
-        near = np.exp(-0.5 * (distance / config.bonus_width) ** 2)
+        near = np.exp(-distance / config.bonus_width)
         return np.array(
             [
                 -config.distance_cost * distance,
@@ -92,5 +92,9 @@ class DclawValve(Task):
         }
 
     def features(self, raw: Array) -> Array:
-        """Return the distance from the target over pi, (1,)."""
-        return np.array([self.error(raw) / pi])
+        """Return the distance from the target over pi, and where the nearest prong is, (3,).
+
+        The valve has three equal prongs: what a finger meets repeats every 120 degrees.
+        """
+        prong = 3.0 * raw[self._angle]
+        return np.array([self.error(raw) / pi, np.cos(prong), np.sin(prong)])
