@@ -24,6 +24,7 @@ from robot_drivers.robot import Array, Clock, Robot, RobotState
 from robot_drivers.safety import Level, SafetyConfig, SafetyLayer, Verdict
 
 RETRY_PERIOD = 0.5  # [s] how often a robot with a fault is looked at
+RESETTING = 'resetting'  # as Driver.activity says it
 REFUSED_IN_RESET = 'a reset is running'
 
 
@@ -133,7 +134,7 @@ class Driver:
     def activity(self) -> str:
         """Level and reason in one line, for people and the agent."""
         if self.resetting:
-            return 'resetting'
+            return RESETTING
         reason = self.safety.reason
         return f'{self.safety.level}: {reason}' if reason else str(self.safety.level)
 

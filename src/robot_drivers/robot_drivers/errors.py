@@ -9,6 +9,10 @@ class ConnectionFailedError(RobotError):
     """The robot could not be opened: port missing or occupied, motor missing, wrong firmware."""
 
 
+class OccupiedError(ConnectionFailedError):
+    """Somebody else has the robot; waiting does not help."""
+
+
 class NotConnectedError(RobotError):
     """The link was never opened, or went away."""
 

@@ -22,8 +22,8 @@ from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
 from robot_drivers.diagnostics import Load, status
-from robot_drivers.driver import Driver, REFUSED_IN_RESET, ResetResult
-from robot_drivers.errors import RobotError
+from robot_drivers.driver import Driver, REFUSED_IN_RESET, ResetResult, RESETTING
+from robot_drivers.errors import OccupiedError, RobotError
 from robot_drivers.messages import MODES, stamp_msg, StatePublishers
 from robot_drivers.node_config import NodeConfig
 from robot_drivers.pacing import Pacer
@@ -146,6 +146,8 @@ class RobotNode(LifecycleNode):
             try:
                 self.driver.connect()
                 return
+            except OccupiedError:
+                raise
             except RobotError:
                 if time.monotonic() > deadline or not rclpy.ok():
                     raise
@@ -271,14 +273,14 @@ class RobotNode(LifecycleNode):
         """Publish the level when it changed, and log what a person must know."""
         assert self.driver is not None
         text = self.driver.activity
-        if text == self._told:
+        before, self._told = self._told, text
+        if text == before:
             return
-        self._told = text
         self._activity.publish(String(data=text))
         if self.driver.safety.level in (Level.LIMP, Level.ESTOP) and self._enabled_once:
             self.get_logger().error(text)
-        else:
-            self.get_logger().info(text, throttle_duration_sec=1.0)
+        elif RESETTING not in (text, before):  # every episode has a reset
+            self.get_logger().info(text)
 
     # Reset
 

@@ -360,5 +360,5 @@ class SafetyLayer:
         return (target, '') if self._workspace is None else self._workspace(target, state)
 
     def _elapsed(self, now: float) -> float:
-        """Time since the last sent target, so that bursts gain nothing and pauses little."""
-        return float(np.clip(now - self._last_time, 0.0, 2.0 * self.spec.control_period))
+        """Time since the last sent target, so that neither bursts nor pauses gain anything."""
+        return float(np.clip(now - self._last_time, 0.0, self.spec.control_period))

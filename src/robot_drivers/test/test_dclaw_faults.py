@@ -25,6 +25,7 @@ from robot_drivers.errors import ConnectionFailedError, MotorFaultError, StaleSt
 from robot_drivers.realtime import prefer
 from robot_drivers.robot import Connection, Robot
 from robot_drivers.safety import Level, SafetyConfig
+from robot_drivers.sim.dclaw import DclawTwin
 
 QUICK = 0.1  # [s] within this the specified state must be reached
 
@@ -271,6 +272,32 @@ def test_goal_beyond_the_limits_never_reaches_the_wire(driver, wall_hand):
         driver.robot.command(np.full(9, sign * 100.0))
         goals = np.array(wall_hand.ask('status')['goal'][:9])
         assert (np.abs(goals) <= LIMIT + table.RADIANS_PER_TICK).all()
+
+
+@pytest.mark.parametrize('seed', [0, 1])
+def test_random_commands_never_leave_the_limits_on_the_wire(seed):
+    """NaN, infinity, wrong names, stale stamps: what is in the goal registers stays admissible."""
+    rng, twin = np.random.default_rng(seed), DclawTwin()
+    driver = Driver(twin.robot, SafetyConfig(), 'lockstep')
+    driver.state = twin.state
+    driver.safety.enable(twin.state, 0.0)
+    bank, step = twin.robot.bus.bank, twin.robot.config.velocity_limit * twin.period
+    before = bank.goals()[:9]
+    for _ in range(5000):
+        values = rng.normal(0, rng.choice([0.3, 3.0, 1e9]), 9)
+        if rng.random() < 0.2:
+            values[rng.integers(9)] = rng.choice([np.nan, np.inf, -np.inf])
+        names = list(JOINTS)
+        if rng.random() < 0.1:
+            names[rng.integers(9)] = rng.choice(['FFJ11', 'valve_joint', ''])
+        age = rng.choice([0.0, 0.0, 0.0, 5.0, np.nan])
+        mode = rng.choice(['position', 'position', 'position', 'effort'])
+        driver.command(names, values, mode, age)
+        goals = bank.goals()[:9]
+        assert (np.abs(goals) <= LIMIT + table.RADIANS_PER_TICK).all()
+        assert (np.abs(goals - before) <= step + 2 * table.RADIANS_PER_TICK).all()
+        before = goals
+    assert driver.safety.level is Level.ACTIVE
 
 
 def test_finger_turned_by_hand_is_read_within_one_turn(driver, wall_hand):

@@ -17,7 +17,9 @@ rclpy = pytest.importorskip('rclpy')
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus  # noqa: E402
 from lifecycle_msgs.msg import Transition  # noqa: E402
 from lifecycle_msgs.srv import ChangeState, GetState  # noqa: E402
+from rcl_interfaces.srv import SetParameters  # noqa: E402
 from rclpy.executors import SingleThreadedExecutor  # noqa: E402
+from rclpy.parameter import Parameter  # noqa: E402
 from rosgraph_msgs.msg import Clock  # noqa: E402
 from sac_msgs.msg import JointCommand  # noqa: E402
 from sac_msgs.srv import ResetRobot  # noqa: E402
@@ -231,6 +233,46 @@ def test_lifecycle_switches_torque(run, lockstep_hand):
     answer = user.call(GetState, 'get_state', GetState.Request())
     assert answer.current_state.label == 'active'
     user.new('joint_states')
+
+
+def test_occupied_port_ends_at_once_with_code_2(run, lockstep_hand):
+    first = run(lockstep_hand)
+    first.until(lambda: first.state() == 'active')
+    second = run(lockstep_hand)
+    assert second.process.wait(timeout=15) == 2
+    assert 'another program has it' in second.process.stderr.read()
+
+
+def test_safety_parameter_is_changed_while_running(run, lockstep_hand):
+    user = run(lockstep_hand)
+    user.until(lambda: user.state() == 'active')
+    user.until(lambda: user.publisher.get_subscription_count())
+
+    def change(value: str) -> Any:
+        parameter = Parameter('safety.check_position', value=value).to_parameter_msg()
+        request = SetParameters.Request(parameters=[parameter])
+        return user.call(SetParameters, 'set_parameters', request).results[0]
+
+    refused = change('sometimes')
+    assert not refused.successful
+    assert "one of ['off', 'warn', 'clip', 'stop']" in refused.reason
+    assert change('stop').successful
+    user.command(np.full(9, 3.0))
+    user.until(lambda: user.state().startswith('estop'))
+    assert lockstep_hand.ask('status')['torque'] == [0] * 10
+
+
+def test_lost_robot_comes_back_limp(run, lockstep_hand):
+    user = run(lockstep_hand)
+    user.until(lambda: user.state() == 'active')
+    user.call(ResetRobot, 'reset', ResetRobot.Request(timeout=30.0))
+    before = user.stamp()
+    lockstep_hand.ask('unplug')
+    user.until(lambda: user.state().startswith('limp'))
+    lockstep_hand.ask('plug')
+    assert seconds(user.new('joint_states').header.stamp) >= before
+    assert user.trigger('enable').success
+    assert lockstep_hand.ask('status')['torque'] == [1] * 9 + [0]
 
 
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])

@@ -77,7 +77,7 @@ def test_random_commands_never_leave_the_limits(mode):
         assert (target >= limits.command_lower).all()
         assert (target <= limits.command_upper).all()
         if mode == 'position':
-            step = 2.0 * min(now - last_time, 2 * PERIOD)
+            step = 2.0 * min(now - last_time, PERIOD)
             assert (np.abs(target - sent_before) <= step + 1e-9).all()
         sent_before, last_time = target, now
     assert sent_count > COMMANDS / 4

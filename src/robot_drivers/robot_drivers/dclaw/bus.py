@@ -29,6 +29,7 @@ from robot_drivers.errors import (
     ConnectionFailedError,
     MotorFaultError,
     NotConnectedError,
+    OccupiedError,
     StaleStateError,
 )
 
@@ -119,7 +120,8 @@ class DynamixelBus:
         """Open the port for ourselves alone.
 
         Raises:
-            ConnectionFailedError: It is missing, occupied, or cannot have that speed.
+            ConnectionFailedError: It is missing or cannot have that speed.
+            OccupiedError: Another program has it.
         """
         self.stop()
         port = _Port(self.path)
@@ -135,14 +137,15 @@ class DynamixelBus:
         except LOST as error:
             if getattr(port, 'ser', None) is not None:
                 port.ser.close()
-            missing = not Path(self.path).exists()
-            remedy = (
-                'plug it in, or set port (ls /dev/serial/by-id)'
-                if missing
-                else 'another program has it, or you lack the permission (group dialout)'
-            )
-            what = 'is not there' if missing else 'cannot be opened'
-            raise ConnectionFailedError(f'serial port {self.path} {what}: {remedy}') from error
+            if not Path(self.path).exists():
+                raise ConnectionFailedError(
+                    f'serial port {self.path} is not there: plug it in, or set port '
+                    '(ls /dev/serial/by-id)'
+                ) from error
+            raise OccupiedError(
+                f'serial port {self.path} cannot be opened: another program has it, or you lack '
+                f'the permission (group dialout); {error}'
+            ) from error
         self._port = port
         self._readers.clear()
 

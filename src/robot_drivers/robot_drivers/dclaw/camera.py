@@ -21,7 +21,8 @@ from robot_drivers.robot import Connection, Image
 
 HEADER = Struct('<4sIIId')
 MAGIC = b'DCAM'
-TIMEOUT = 5.0  # [s] the first image compiles shaders
+START_TIMEOUT = 5.0  # [s] the first image compiles shaders
+TIMEOUT = 0.5  # [s]
 
 
 def parse_request(line: bytes) -> tuple[str, int, int]:
@@ -85,9 +86,10 @@ class EmulatedCamera(Camera):
         self.close()
         try:
             self._socket = socket.socket(socket.AF_UNIX)
-            self._socket.settimeout(TIMEOUT)
+            self._socket.settimeout(START_TIMEOUT)
             self._socket.connect(self._path)
             self.capture()
+            self._socket.settimeout(TIMEOUT)
         except (OSError, StaleStateError) as error:
             self.close()
             raise ConnectionFailedError(

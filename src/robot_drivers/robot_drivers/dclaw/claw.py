@@ -96,7 +96,9 @@ class DynamixelClaw(Robot):
         """
         self.bus.start()
         try:
-            self._start, self._elapsed = self.origin(), 0
+            # Never back in time, even if the emulator began anew.
+            self._start = max(self.origin(), self._start + self._elapsed / 1000)
+            self._elapsed = 0
             self._sample = self._state = self._goals = None
             self._torque[:] = False
             self._current_unit = self._servos.find()
