@@ -534,4 +534,4 @@ def test_configuration_refuses_contradictions():
     with pytest.raises(ValueError, match='lower < upper'):
         SawyerConfig(hand_lower=(0.8, 0.0, 0.0))
     with pytest.raises(ValueError, match='multiple'):
-        SawyerConfig(publish_rate=70.0)
+        create(SawyerConfig(publish_rate=70.0), Connection('', 'sim', 'lockstep'))

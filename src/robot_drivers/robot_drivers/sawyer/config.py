@@ -178,18 +178,22 @@ class SawyerConfig:
                 f'policy_timeout ({self.policy_timeout} s) must be longer than control_period '
                 f'({self.control_period} s)'
             )
-        substeps = self.control_period * self.publish_rate
-        if abs(substeps - round(substeps)) > 1e-6 or substeps < 1:
-            raise ValueError(
-                f'control_period ({self.control_period} s) must be a multiple of 1 / publish_rate '
-                f'({self.publish_rate} Hz)'
-            )
         self.protection()
 
     @property
     def substeps(self) -> int:
-        """Torques sent per control period."""
-        return round(self.control_period * self.publish_rate)
+        """Torques sent per control period in lockstep.
+
+        Raises:
+            ValueError: It is no whole number.
+        """
+        substeps = self.control_period * self.publish_rate
+        if abs(substeps - round(substeps)) > 1e-6 or substeps < 1:
+            raise ValueError(
+                f'in lockstep, control_period ({self.control_period} s) must be a multiple of '
+                f'1 / publish_rate ({self.publish_rate} Hz)'
+            )
+        return round(substeps)
 
     def protection(self) -> Protection:
         """Return the limits between two policy torques.

@@ -278,7 +278,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the emulated robot until it is interrupted or its parent closes its input."""
+    """Run the emulated robot until it is interrupted."""
     options, _ = _parser().parse_known_args(arguments)  # ros2 run appends --ros-args
     noise = Noise(options.position_noise, options.velocity_noise, options.force_noise)
     emulator = SawyerEmulator(

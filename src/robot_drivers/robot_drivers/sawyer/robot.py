@@ -53,6 +53,7 @@ class SawyerRobot(Robot):
         self._config = config
         self._connection = connection
         self._lockstep = connection.clock == 'lockstep'
+        self._substeps = config.substeps if self._lockstep else 1
         self._protection = config.protection()
         self._stiffness, self._damping, self._braking = config.gains()
         self._reset_effort = config.reset_effort * np.array([1.0] * 4 + [0.4] * 3)
@@ -325,7 +326,7 @@ class SawyerRobot(Robot):
 
     def _advance(self) -> None:
         """Send the next torque; in lockstep, all torques of a control period."""
-        for _ in range(self._config.substeps if self._lockstep else 1):
+        for _ in range(self._substeps):
             self._tick()
 
     def _tick(self) -> None:
