@@ -1,0 +1,314 @@
+"""Each option does what its paper says, and the whole masters a small task."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from sac_learner.sac import Batch, preset, Sac, SacConfig
+from sac_learner.sac.augment import random_shift
+from sac_learner.sac.learnables import Learnables
+from sac_learner.sac.networks import BatchNorm, critics, encode, ENCODERS, initial, Networks
+from sac_learner.sac.noise import NoiseSource
+from sac_learner.sac.normalizer import Normalizer
+
+SMALL = {'actor_hidden': (16, 16), 'critic_hidden': (16, 16)}
+CPU = torch.device('cpu')
+
+
+def batch(seed=0, *, size=64, discount=0.99, reward=None, image=None):
+    rng = np.random.default_rng(seed)
+
+    def normal(*shape):
+        return rng.standard_normal(shape, dtype=np.float32)
+
+    def picture():
+        return rng.integers(0, 256, (size, *image), dtype=np.uint8) if image else None
+
+    return Batch(
+        vector=normal(size, 3),
+        action=np.tanh(normal(size, 2)),
+        reward=normal(size) if reward is None else np.full(size, reward, np.float32),
+        discount=np.full(size, discount, np.float32),
+        next_vector=normal(size, 3),
+        image=picture(),
+        next_image=picture(),
+    )
+
+
+def learn(config, source, updates=1, **arguments):
+    learner = Sac(3, arguments.pop('image', None), 2, config, seed=0, **arguments)
+    metrics = learner.update(lambda: source, updates)
+    return learner, metrics
+
+
+def moved(learner, fresh, name):
+    return not np.array_equal(learner.state()[name], fresh.state()[name])
+
+
+@pytest.mark.parametrize('backend', ['auto', 'torch', 'reference'])
+def test_critics_learn_the_reward_alone_where_every_transition_ends(backend):
+    config = SacConfig(**SMALL, critic_lr=1e-2)
+    _, metrics = learn(config, batch(discount=0.0, reward=3.0), 300, backend=backend)
+    learner, _ = learn(config, batch(discount=0.0, reward=3.0), 300, backend=backend)
+    after = learner.update(lambda: batch(discount=0.0, reward=3.0), 1)
+    assert after['q_mean'] == pytest.approx(3.0, abs=0.05)
+    assert np.isfinite(metrics['critic_loss'])
+
+
+@pytest.mark.parametrize(
+    ('changes', 'expected'),
+    [
+        ({'reward_scale': 2.0}, 6.0),
+        ({'reward_bias': -1.0}, 2.0),
+        ({'objective': 'minimise'}, -3.0),
+        ({'objective': 'minimise', 'reward_scale': 2.0, 'reward_bias': 1.0}, -5.0),
+    ],
+)
+def test_rewards_are_shaped_as_asked(changes, expected):
+    learner = Sac(3, None, 2, SacConfig(**changes), seed=0)
+    inputs = learner._inputs(batch(reward=3.0))
+    np.testing.assert_allclose(inputs.reward, expected)
+
+
+def test_bias_counts_once_for_every_reward_of_several_steps():
+    learner = Sac(3, None, 2, SacConfig(reward_bias=1.0, n_step=3), seed=0)
+    weight = np.full(64, 1.0 + 0.99 + 0.99**2, np.float32)
+    inputs = learner._inputs(replace(batch(reward=3.0), reward_weight=weight))
+    np.testing.assert_allclose(inputs.reward, 3.0 + weight)
+    with pytest.raises(ValueError, match='reward_weight'):
+        learner._inputs(batch(reward=3.0))
+
+
+def test_fixed_temperature_stays_exactly_there():
+    config = SacConfig(**SMALL, learn_temperature=False, initial_temperature=0.2)
+    learner, metrics = learn(config, batch(), 20)
+    assert learner.alpha == pytest.approx(0.2, rel=1e-6)
+    assert metrics['alpha'] == pytest.approx(0.2, rel=1e-6)
+
+
+@pytest.mark.parametrize(('target', 'rises'), [('1000.0', True), ('-1000.0', False)])
+def test_temperature_moves_towards_the_target_entropy(target, rises):
+    learner, _ = learn(SacConfig(**SMALL, target_entropy=target), batch(), 5)
+    assert (learner.alpha > 1.0) == rises
+
+
+@pytest.mark.parametrize('backend', ['auto', 'torch', 'reference'])
+def test_policy_delay_spares_the_actor_until_its_turn(backend):
+    config = SacConfig(**SMALL, policy_delay=3)
+    fresh = Sac(3, None, 2, config, seed=0, backend=backend)
+    learner, metrics = learn(config, batch(), 2, backend=backend)
+    assert not moved(learner, fresh, 'actor')
+    assert not moved(learner, fresh, 'temperature')
+    assert 'actor_loss' not in metrics
+    assert moved(learner, fresh, 'critic')
+    assert 'actor_loss' in learner.update(batch, 1)
+    assert moved(learner, fresh, 'actor')
+
+
+@pytest.mark.parametrize('backend', ['auto', 'torch', 'reference'])
+def test_targets_follow_at_their_interval(backend):
+    config = SacConfig(**SMALL, target_interval=2, tau=0.25)
+    learner, _ = learn(config, batch(), 1, backend=backend)
+    start = Sac(3, None, 2, config, seed=0).state()['critic']
+    np.testing.assert_array_equal(learner.state()['target'], start)
+    learner.update(batch, 1)
+    state = learner.state()
+    np.testing.assert_allclose(
+        state['target'], start + 0.25 * (state['critic'] - start), atol=1e-6
+    )
+
+
+def test_learning_rate_schedules_act_on_their_own_optimiser():
+    config = SacConfig(**SMALL, actor_schedule='linear', actor_lr_final=0.0, schedule_updates=5)
+    learner, _ = learn(config, batch(), 5)
+    before = learner.state()
+    learner.update(batch, 3)
+    after = learner.state()
+    np.testing.assert_array_equal(before['actor'], after['actor'])
+    assert not np.array_equal(before['critic'], after['critic'])
+
+
+def test_redq_draws_another_pair_for_each_target():
+    source = NoiseSource(preset('redq'), 2, images=False, seed=0, device=CPU)
+    subsets = [tuple(source.draw(4, update_actor=False).subset) for _ in range(300)]
+    assert all(len(set(pair)) == 2 for pair in subsets)
+    assert len(set(subsets)) == 45  # all pairs of ten
+
+
+def test_dropout_drops_the_asked_share_and_keeps_the_mean():
+    config = preset('droq', critic_dropout=0.1)
+    draws = NoiseSource(config, 2, images=False, seed=0, device=CPU).draw(256, update_actor=True)
+    assert set(draws.masks) == {'target', 'critic', 'actor'}
+    mask = draws.masks['critic'][0]
+    assert mask.shape == (2, 256, 256)
+    assert (mask == 0.0).float().mean().item() == pytest.approx(0.1, abs=0.005)
+    assert mask.mean().item() == pytest.approx(1.0, abs=0.005)
+
+
+def test_layer_normalised_critics_match_torch_modules():
+    config = SacConfig(**SMALL, critic_layer_norm=True)
+    shape = Networks.of(3, None, 2, config)
+    views = shape.critic_layout().views(initial(shape.critic_layout(), np.random.default_rng(0)))
+    x, a = torch.randn(8, 3), torch.rand(8, 2)
+    expected = torch.cat((x, a), 1)
+    for i in range(2):
+        linear = torch.nn.Linear(expected.shape[1], 16)
+        linear.weight.data = views[f'hidden.{i}.weight'][1].T
+        linear.bias.data = views[f'hidden.{i}.bias'][1, 0]
+        expected = torch.nn.LayerNorm(16)(linear(expected)).relu()
+    expected = expected @ views['q.weight'][1] + views['q.bias'][1]
+    torch.testing.assert_close(critics(views, x, a, shape)[1], expected[:, 0])
+
+
+def crossq():
+    config = preset('crossq', critic_hidden=(16, 16))
+    shape = Networks.of(3, None, 2, config)
+    learnables = Learnables(shape, config, 0, CPU)
+    return shape, learnables, learnables.statistics_layout.views(learnables.statistics)
+
+
+def test_batch_norm_makes_unit_statistics_and_follows_them():
+    shape, learnables, statistics = crossq()
+    norm = BatchNorm(statistics, training=True, renormalise=False, momentum=0.1)
+    x = 5.0 + 3.0 * torch.randn(2, 512, 5, generator=torch.Generator().manual_seed(0))
+    y = norm(learnables.critic.views, 'input', x)
+    torch.testing.assert_close(y.mean(1), torch.zeros(2, 5), atol=1e-5, rtol=0)
+    torch.testing.assert_close(y.std(1, correction=0), torch.ones(2, 5), atol=1e-3, rtol=0)
+    assert statistics['input.mean'].abs().max() == 0.0  # pure until it is committed
+    norm.commit()
+    torch.testing.assert_close(statistics['input.mean'][:, 0], 0.1 * x.mean(1))
+    assert shape.batch_norm
+
+
+def test_renormalised_batches_agree_with_the_running_statistics():
+    _, learnables, statistics = crossq()
+    x = torch.randn(2, 512, 5, generator=torch.Generator().manual_seed(0)) * 1.5 + 0.5
+    train = BatchNorm(statistics, training=True, renormalise=True, momentum=0.1)
+    evaluate = BatchNorm(statistics, training=False, renormalise=False, momentum=0.1)
+    p = learnables.critic.views
+    torch.testing.assert_close(train(p, 'input', x), evaluate(p, 'input', x), rtol=1e-4, atol=1e-4)
+
+
+def test_crossq_has_no_targets_and_learns_its_statistics():
+    config = preset('crossq', critic_hidden=(16, 16), actor_hidden=(16,))
+    fresh = Sac(3, None, 2, config, seed=0)
+    learner, _ = learn(config, batch(), 4)
+    assert not moved(learner, fresh, 'target')
+    assert moved(learner, fresh, 'statistics')
+
+
+def test_normaliser_follows_the_replay_and_ships_with_the_policy():
+    rng = np.random.default_rng(0)
+    learner = Sac(3, None, 2, SacConfig(**SMALL, normalize_observations=True), seed=0)
+    mean, std = np.array([5.0, -2.0, 100.0]), np.array([0.1, 1.0, 30.0])
+
+    def draw():
+        x = (mean + std * rng.standard_normal((256, 3))).astype(np.float32)
+        return replace(batch(size=256), vector=x, next_vector=x)
+
+    learner.update(draw, 30)
+    _, policy = learner.policy()
+    np.testing.assert_allclose(policy['observation.mean'], mean, rtol=0.02)
+    np.testing.assert_allclose(policy['observation.std'], std, rtol=0.05)
+
+
+def test_normaliser_survives_a_reading_that_never_moves():
+    normalizer = Normalizer(1, CPU)
+    normalizer.update(torch.zeros(8, 1))
+    assert normalizer(torch.full((1, 1), 0.5)).abs().item() <= 50.0
+
+
+@pytest.mark.parametrize(('name', 'features'), [('paper', 36), ('stride2', 512), ('drq', 2592)])
+def test_encoders_have_the_expected_features(name, features):
+    shape = Networks.of(3, (32, 32, 3), 2, SacConfig(encoder=name))
+    assert shape.actor.feature_size == features
+    views = shape.critic_layout().views(initial(shape.critic_layout(), np.random.default_rng(0)))
+    image = torch.zeros((2, 3, 32, 32), dtype=torch.uint8)
+    assert encode(views, image, ENCODERS[name]).shape == (2, features)
+
+
+def test_shared_encoder_is_trained_by_the_critics_alone():
+    config = SacConfig(**SMALL, encoder='stride2', encoder_sharing='shared', critic_lr=0.0)
+    image = (16, 16, 3)
+    fresh = Sac(3, image, 2, config, seed=0)
+    learner, _ = learn(config, batch(image=image, size=8), 3, image=image)
+    before, after = fresh.policy()[1], learner.policy()[1]
+    np.testing.assert_array_equal(before['encoder.0.weight'], after['encoder.0.weight'])
+    assert not np.array_equal(before['hidden.0.weight'], after['hidden.0.weight'])
+
+
+def test_random_shift_moves_whole_pictures_and_repeats_the_border():
+    image = torch.arange(16, dtype=torch.uint8).reshape(1, 1, 4, 4).expand(2, -1, -1, -1)
+    moved_images = random_shift(image, torch.tensor([[1, 0], [0, -2]]))
+    assert moved_images[0, 0].tolist() == [
+        [0, 1, 2, 3],
+        [0, 1, 2, 3],
+        [4, 5, 6, 7],
+        [8, 9, 10, 11],
+    ]
+    assert moved_images[1, 0, 0].tolist() == [2, 3, 3, 3]
+
+
+def test_drq_shifts_both_pictures_independently():
+    source = NoiseSource(SacConfig(encoder='drq'), 2, images=True, seed=0, device=CPU)
+    shifts = source.draw(500, update_actor=True).shifts
+    assert shifts.abs().max() == 4
+    assert not torch.equal(shifts[0], shifts[1])
+    assert (
+        NoiseSource(SacConfig(), 2, images=True, seed=0, device=CPU)
+        .draw(4, update_actor=True)
+        .shifts
+        is None
+    )
+
+
+def test_actor_step_leaves_the_critics_alone():
+    learner, _ = learn(SacConfig(**SMALL, critic_lr=0.0), batch(), 5)
+    fresh = Sac(3, None, 2, SacConfig(**SMALL, critic_lr=0.0), seed=0)
+    assert not moved(learner, fresh, 'critic')
+    assert moved(learner, fresh, 'actor')
+
+
+def regulate(config, *, steps, backend='auto'):
+    """Learn to hold a drifting point at zero: s' = s + 0.5 a, cost s^2; return the mean cost."""
+    rng = np.random.default_rng(0)
+    learner = Sac(1, None, 1, config, seed=0, backend=backend, threads=1)
+    s = rng.uniform(-1, 1, (4000, 1)).astype(np.float32)
+    a = rng.uniform(-1, 1, (4000, 1)).astype(np.float32)
+    s2 = np.clip(s + 0.5 * a, -1.5, 1.5).astype(np.float32)
+
+    def draw():
+        i = rng.integers(0, len(s), 64)
+        reward = -(s2[i, 0] ** 2)
+        return Batch(s[i], a[i], reward, np.full(64, 0.9, np.float32), s2[i])
+
+    learner.update(draw, steps)
+    x = np.linspace(-1, 1, 21, dtype=np.float32)[:, None]
+    cost = 0.0
+    for _ in range(5):
+        x = x + 0.5 * learner.act(x, deterministic=True)
+        cost += float(np.square(x).mean()) / 5
+    return cost
+
+
+@pytest.mark.parametrize(
+    'config',
+    [
+        SacConfig(actor_hidden=(32, 32), critic_hidden=(32, 32), actor_lr=3e-3, critic_lr=3e-3),
+        preset(
+            'droq',
+            actor_hidden=(32,),
+            critic_hidden=(64, 64),
+            actor_lr=3e-3,
+            critic_lr=3e-3,
+            policy_delay=1,
+        ),
+        preset('crossq', actor_hidden=(32,), critic_hidden=(64, 64), actor_lr=3e-3),
+    ],
+    ids=['paper', 'droq', 'crossq'],
+)
+def test_tiny_regulation_task_is_mastered(config):
+    config = replace(config, initial_temperature=0.05, temperature_lr=3e-3)
+    assert regulate(config, steps=600) < 0.08  # doing nothing costs 0.37, the best 0.01
