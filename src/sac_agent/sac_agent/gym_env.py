@@ -93,9 +93,7 @@ class TwinEnv(gymnasium.Env[Any, npt.NDArray[np.float32]]):
         size = self.config.image.size
         self._image = self.config.image.source
         self.observation_space = (
-            spaces.Dict(
-                {'vector': vector, 'image': spaces.Box(0, 255, (size, size, 3), np.uint8)}
-            )
+            spaces.Dict({'vector': vector, 'image': spaces.Box(0, 255, (size, size, 3), np.uint8)})
             if self._image
             else vector
         )

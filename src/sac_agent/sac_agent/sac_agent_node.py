@@ -125,11 +125,12 @@ class SacAgentNode(LifecycleNode):
         self._retry_at = 0.0
         self._settled = True
         self._missed = False
+        self._unsent = 0
         self._waiting_since: float | None = None
         self._last_status = 0.0
         self._told: tuple[State, str] | None = None
         self._sensor_errors = 0
-        self._human_heard = 0.0
+        self._human_heard = self._learner_heard = 0.0
         self._shutdown_by: float | None = None
         self._create_topics()
         self._create_services()
@@ -314,7 +315,7 @@ class SacAgentNode(LifecycleNode):
             self._step(sample, missed=self._missed)
 
     def _begin(self, sample: Sample) -> None:
-        if self.pilot.machine.state is State.HUMAN:
+        if self.pilot.machine.state is State.HUMAN or self._shutdown_by is not None:
             return
         self.pilot.begin(sample)
         self._used_stamp = sample.stamp
@@ -326,6 +327,7 @@ class SacAgentNode(LifecycleNode):
         self._used_stamp = sample.stamp
         outcome = self.pilot.observe(sample)
         self._missed = missed
+        self._unsent = int(outcome.record is not None)
         if outcome.episode is None:
             self._act()
         self._publish(outcome)
@@ -338,7 +340,12 @@ class SacAgentNode(LifecycleNode):
         self._send(command.channels, self._used_stamp)
         now = time.monotonic()
         self._waiting_since = now
-        age = max(0.0, 1e-9 * (self.get_clock().now().nanoseconds - self._used_stamp))
+        # Simulated time stands still while the robot waits for the command.
+        age = (
+            0.0
+            if self.lockstep
+            else max(0.0, 1e-9 * (self.get_clock().now().nanoseconds - self._used_stamp))
+        )
         latency = now - self._latest.received if self._latest else 0.0
         late = not self.lockstep and latency > self.config.control_period
         pilot.sent(age, latency, missed=late or self._missed)
@@ -359,13 +366,14 @@ class SacAgentNode(LifecycleNode):
         """Whether a simulated robot waits for learning."""
         if not self.lockstep or self.node_config.policy_file or self.pilot.evaluating:
             return False
-        return not self._pacing.allows(self._sender.next_sequence - 1)
+        return not self._pacing.allows(self._sender.next_sequence - 1 + self._unsent)
 
     # Records
 
     def _publish(self, outcome: Outcome) -> None:
         if outcome.record is not None:
             self._publish_transition(outcome.record)
+        self._unsent = 0
         if outcome.episode is not None:
             self._waiting_since = None
             message = messages.episode(
@@ -429,6 +437,7 @@ class SacAgentNode(LifecycleNode):
     def _on_learner_status(self, message: LearnerStatus) -> None:
         if self.node_config.policy_file:
             return
+        self._learner_heard = time.monotonic()
         self._pacing.budget = message.transition_budget
         self._pacing.accepted = message.transitions
         for ack in message.acks:
@@ -514,7 +523,8 @@ class SacAgentNode(LifecycleNode):
                 self._reset = None
                 self._reset_failed('no answer from the driver', needs_help=False)
             return
-        if now < self._retry_at or self.exit_code is not None:
+        ending = self.exit_code is not None or self._shutdown_by is not None
+        if now < self._retry_at or ending:
             return
         goal = self.pilot.next_goal()
         if self._reset_client is None:
@@ -750,18 +760,24 @@ class SacAgentNode(LifecycleNode):
     # Shutdown
 
     def ask_to_end(self) -> None:
-        """End after the step under way, or a second later."""
+        """End after the step under way, once the learner has everything, or a second later."""
         if self._shutdown_by is None and self._open:
-            stopping = self.pilot.stop_after_step(Truncation.SHUTDOWN)
-            self._shutdown_by = time.monotonic() + (1.0 if stopping else 0.0)
+            if not self.pilot.stop_after_step(Truncation.SHUTDOWN):
+                self._end_now(Truncation.SHUTDOWN)
+            self._shutdown_by = time.monotonic() + 1.0
 
     @property
     def ended(self) -> bool:
         """Whether nothing is left to do."""
         if self.exit_code is not None or not self._open:
             return True
-        by = self._shutdown_by
-        return by is not None and (not self.pilot.in_episode or time.monotonic() >= by)
+        by, now = self._shutdown_by, time.monotonic()
+        if by is None or now >= by:
+            return by is not None
+        if self.pilot.in_episode:
+            return False
+        unsent = self._sender.status().received < self._sender.next_sequence - 1
+        return not (unsent and now - self._learner_heard < 0.5)
 
 
 def _message_type(name: str) -> type[Any]:

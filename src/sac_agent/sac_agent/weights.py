@@ -161,7 +161,8 @@ class PolicyStore:
         network = NumpyPolicy(architecture, arrays)
         shape = architecture.image_shape
         image = None if shape is None else np.zeros(shape, dtype=np.uint8)
-        action, _, _ = network.act(np.zeros(architecture.vector_size), image)
+        with np.errstate(all='ignore'):
+            action, _, _ = network.act(np.zeros(architecture.vector_size), image)
         if not np.isfinite(action).all():
             raise ValueError('the action at observation 0 is not finite')
         return network

@@ -200,6 +200,9 @@ class World:
         )
         return self.agent
 
+    def robot(self, lockstep=True):
+        return FakeRobot(self.node, lockstep)
+
     def run(self, lockstep=True, changes=None, **parameters):
         """Start everything; return robot and learner once transitions flow."""
         robot, learner = FakeRobot(self.node, lockstep), FakeLearner(self.node)
