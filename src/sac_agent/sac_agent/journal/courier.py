@@ -14,6 +14,7 @@ from sac_agent.journal.journal import Journal, TOPICS
 from sac_agent.journal.outbox import Outbox
 from sac_agent.journal.settings import JournalConfig
 from sac_core.bag import BagError, Definitions
+from sac_core.bag.transitions import TRANSITION
 
 SAVE_PERIOD = 1.0  # [s] between two notes of the durable mark
 RETRY_PERIOD = 0.5  # [s] between two attempts on a full disk
@@ -108,7 +109,7 @@ class Courier:
             definitions=definitions,
         )
         self._definitions = self._journal.definitions
-        self._topics = set(TOPICS)
+        self._topics = {name: type_name for name, (type_name, _) in TOPICS.items()}
         self.stream_id = self._journal.stream_id
         self.next_sequence = self._journal.last_sequence + 1
         self.next_episode = self._journal.next_episode
@@ -151,14 +152,15 @@ class Courier:
             self._definitions.get(type_name)
         except BagError as error:
             raise JournalError(str(error)) from error
-        self._topics.add(name)
+        self._topics[name] = type_name
         self._entries.put(_Topic(name, type_name, latched))
 
     def transition(self, payload: bytes, *, evaluation: bool = False) -> None:
         """Hand over the serialised transition that carries number `next_sequence`.
 
         Args:
-            payload: ``rclpy.serialization.serialize_message(transition)``.
+            payload: ``rclpy.serialization.serialize_message(transition)``; what is recorded and
+                sent is its canonical form, see `Definitions.canonical`.
             evaluation: The value of its field.
 
         Raises:
@@ -261,12 +263,17 @@ class Courier:
     def _write(self, entry: _Entry) -> None:
         self._dirty = True
         if entry.topic is not None:
-            self._journal.write(entry.topic, entry.stamp, entry.payload)
+            try:
+                kind = self._topics[entry.topic]
+                payload = self._definitions.canonical(entry.payload, kind)
+            except BagError as error:
+                LOG.warning('a message on %s is not recorded: %s', entry.topic, error)
+                return
+            self._journal.write(entry.topic, entry.stamp, payload)
             return
-        found = self._journal.write_transition(
-            entry.stamp, entry.payload, evaluation=entry.evaluation
-        )
-        self._uncommitted.append((found.sequence, entry.payload))
+        payload = self._definitions.canonical(entry.payload, TRANSITION)
+        found = self._journal.write_transition(entry.stamp, payload, evaluation=entry.evaluation)
+        self._uncommitted.append((found.sequence, payload))
 
     def _commit(self, now: float) -> None:
         try:

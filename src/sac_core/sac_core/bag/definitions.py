@@ -77,17 +77,37 @@ class Definitions:
     def decode(self, data: bytes, name: str) -> Any:
         """Return the message behind serialised data, arrays as read-only numpy views.
 
+        Bytes behind the message are ignored: rclpy leaves some there.
+
         Raises:
             BagError: The data are no such message.
         """
         self.get(name)
+        if data[:2] not in (b'\0\0', b'\0\1'):
+            raise BagError(
+                f'{len(data)} bytes are no {name}: their encapsulation is not plain CDR'
+            )
+        definition = self.store.get_msgdef(name)
+        decoder = definition.deserialize_cdr_le if data[1] else definition.deserialize_cdr_be
         try:
-            return self.store.deserialize_cdr(data, name)
+            message, _ = decoder(data[4:], 0, definition.cls, self.store)
         except Exception as error:  # the generated decoder raises whatever the bytes provoke
             raise BagError(f'{len(data)} bytes are no {name}: {error!r}') from error
+        return message
+
+    def canonical(self, data: bytes, name: str) -> bytes:
+        """Return the one serialisation of a message: padding is zero and nothing follows it.
+
+        What rclpy serialises holds leftovers of memory in its padding and behind its end; other
+        readers refuse the latter, and equal messages differ.
+
+        Raises:
+            BagError: The data are no such message.
+        """
+        return self.encode(self.decode(data, name), name)
 
     def encode(self, message: Any, name: str) -> bytes:
-        """Return a message serialised as rclpy does, encapsulation header included."""
+        """Return a message serialised (CDR), encapsulation header included."""
         self.get(name)
         return bytes(self.store.serialize_cdr(message, name))
 
