@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 import json
 import math
+import os
 from typing import Any, Protocol
 
 import numpy as np
@@ -34,6 +35,15 @@ BACKENDS = ('auto', 'native', 'torch', 'reference')
 
 class DivergenceError(RuntimeError):
     """Learning produced numbers that are not finite."""
+
+
+def default_threads() -> int:
+    """Return the threads that leave two cores to the agent and the driver, at least 1, at most 3.
+
+    A team that shares a core with other work waits for it at every barrier; and beyond three the
+    small layers of a policy gain little.
+    """
+    return max(1, min(3, len(os.sched_getaffinity(0)) - 2))
 
 
 class Update(Protocol):
@@ -67,7 +77,7 @@ class Sac:
             config: Settings.
             seed: Seed of everything random here; CPU runs with equal seeds and threads are equal.
             device: Where to compute, as for torch.
-            threads: CPU threads, None leaves torch's number as it is.
+            threads: CPU threads for the updates, torch's included; None: `default_threads()`.
             backend: 'native' (the compiled kernel), 'torch', 'reference' (readable, slow), or
                 'auto': the fastest one that has every option of `config`.
 
@@ -89,9 +99,8 @@ class Sac:
         self._updates = 0
         if threads is not None and threads < 1:
             raise ValueError(f'threads must be at least 1, got {threads}')
-        if threads is not None:
-            torch.set_num_threads(threads)
-        self._threads = threads or torch.get_num_threads()
+        self._threads = threads or default_threads()
+        torch.set_num_threads(self._threads)
         self.backend, self._update = self._choose(backend)
 
     @property
