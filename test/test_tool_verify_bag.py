@@ -253,7 +253,7 @@ def corruptions() -> Iterator[tuple[str, Callable[[Any], None], str]]:
     yield 'sensors', flip('next_observation.sensors', 9), 'next_observation|reward_terms|observ'
     yield 'action', flip('action'), 'action|next_observation.vector'
     yield 'sampled', flip('sampled_action', 2), 'sampled_action'
-    yield 'latent', flip('latent', 8), 'sampled_action|action|command'
+    yield 'latent', flip('latent', 8), 'latent'
     yield 'command', flip('command', 4), 'command'
     yield 'reward', lambda m: setattr(m, 'reward', m.reward + 1e-12), 'reward'
     yield 'terms', flip('reward_terms', 1), 'reward'
