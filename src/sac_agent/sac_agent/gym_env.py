@@ -49,7 +49,11 @@ class TwinEnv(gymnasium.Env[Any, npt.NDArray[np.float32]]):
 
     The twin has ``joint_names``, ``command_names``, ``reset(goal)``, ``step(command)``,
     ``sensors()``: arrays by source, e.g. joint_states.position, an image under the sensor's own
-    name, and ``render(width, height)``.
+    name, and ``render(width, height)``. Where the policy sees images, its constructor takes
+    ``image_shape``, height and width; they are twice what the policy sees unless given.
+
+    Attributes:
+        observation_names: One per element of the observation vector.
     """
 
     metadata: dict[str, Any] = {'render_modes': []}  # noqa: RUF012  as in the base class
@@ -75,7 +79,10 @@ class TwinEnv(gymnasium.Env[Any, npt.NDArray[np.float32]]):
         """
         self.config = config if isinstance(config, RobotConfig) else from_file(find(config))
         module, _, name = twin.partition(':')
-        self.twin = getattr(import_module(module), name)(**(twin_options or {}))
+        options = dict(twin_options or {})
+        if self.config.image.source:
+            options.setdefault('image_shape', (2 * self.config.image.size,) * 2)
+        self.twin = getattr(import_module(module), name)(**options)
         self._evaluation = evaluation
         self.layout = layout_of(readers(self.config.sensors))
         period = self.config.control_period
@@ -89,7 +96,8 @@ class TwinEnv(gymnasium.Env[Any, npt.NDArray[np.float32]]):
         weights = self.config.reward_weights
         self._weights = np.array([weights.get(n, 1.0) for n in self.task.reward_names])
         bound = self.config.observation.clip
-        vector = spaces.Box(-bound, bound, (len(self._builder.names),), np.float32)
+        self.observation_names = self._builder.names
+        vector = spaces.Box(-bound, bound, (len(self.observation_names),), np.float32)
         size = self.config.image.size
         self._image = self.config.image.source
         self.observation_space = (
