@@ -196,4 +196,4 @@ def _matrices(
     matrix = np.array(numbers, dtype=np.float64).reshape(size, size)
     if abs(np.linalg.det(matrix)) < 1e-9:
         raise ConfigError(f'{path}.matrix: must be invertible')
-    return matrix, np.linalg.inv(matrix)
+    return matrix, np.asarray(np.linalg.inv(matrix), dtype=np.float64)

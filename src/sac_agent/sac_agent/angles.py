@@ -30,4 +30,4 @@ def rotate(quaternion: Array, vectors: Array) -> Array:
             [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
         ]
     )
-    return vectors @ matrix.T
+    return np.asarray(vectors @ matrix.T)

@@ -182,8 +182,8 @@ _PLURAL = {'position': 'positions', 'velocity': 'velocities', 'effort': 'effort'
 
 def command_type(name: str) -> type[Any]:
     """Return the message class of a command type in `sac_agent.config.COMMAND_TYPES`."""
-    known = (JointCommand, Float64MultiArray, JointTrajectory, Twist)
-    return {cls.__name__: cls for cls in known}[name.rsplit('/', 1)[-1]]
+    known: tuple[type[Any], ...] = (JointCommand, Float64MultiArray, JointTrajectory, Twist)
+    return next(cls for cls in known if cls.__name__ == name.rsplit('/', 1)[-1])
 
 
 def diagnostics(

@@ -118,8 +118,9 @@ class _Dense:
         if self._activation == 'tanh':
             return np.tanh(y, out=y)
         if self._activation == 'elu':
-            return np.where(y > 0.0, y, np.expm1(np.minimum(y, np.float32(0.0))))
-        return y / (np.float32(1.0) + np.exp(-y))  # silu
+            return np.asarray(np.where(y > 0, y, np.expm1(np.minimum(y, 0))), dtype=np.float32)
+        silu = np.asarray(y / (np.float32(1.0) + np.exp(-y)), dtype=np.float32)
+        return silu
 
 
 class _Convolution:

@@ -543,7 +543,7 @@ class SacAgentNode(LifecycleNode):
         self._reset.add_done_callback(self._on_reset_done)
 
     def _on_reset_done(self, future: Future) -> None:
-        if future is not self._reset:
+        if future is not self._reset or future is None:
             return
         self._reset = None
         if self.pilot.machine.state is not State.RESETTING:

@@ -86,9 +86,7 @@ class SensorReader:
             for field, (_, elements) in fields.items()
             for element in elements
         )
-        self._slots = [
-            (attrgetter(path), elements, path) for path, elements in map(tuple, fields.values())
-        ]
+        self._slots = [(attrgetter(path), elements, path) for path, elements in fields.values()]
         self._is_joint_state = kind == JOINT_STATE
         self._order: list[int] | None = None
         self._message_names: list[str] = []

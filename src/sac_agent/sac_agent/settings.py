@@ -49,7 +49,7 @@ def load(config_type: type[T], data: Any, path: str = '') -> T:
     """
     if not isinstance(data, Mapping):
         raise ConfigError(f'{path or "configuration"}: must be a section of keys, got {data!r}')
-    hints = _hints(config_type)
+    hints = _hints(config_type)  # type: ignore[arg-type]
     known = {item.name: item for item in fields(config_type)}  # type: ignore[arg-type]
     values = {}
     for key, value in data.items():

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from sac_agent.angles import wrap
 from sac_agent.layout import SensorLayout
 from sac_agent.settings import option
 from sac_agent.tasks.task import Array, Task, Trajectory
@@ -54,7 +55,7 @@ class DclawValve(Task):
 
     def error(self, raw: Array) -> Array:
         """Return the wrapped angle from the target [rad], for raw values (..., S)."""
-        return (raw[..., self._angle] - self.config.target + pi) % (2 * pi) - pi
+        return np.asarray(wrap(raw[..., self._angle] - self.config.target))
 
     def reset_goal(
         self, rng: np.random.Generator, *, evaluation: bool = False
