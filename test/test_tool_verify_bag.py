@@ -370,3 +370,66 @@ def test_a_task_that_does_not_fit_the_recorded_sensors_is_refused(bag, tmp_path,
 def test_an_existing_output_is_left_alone(bag, capsys) -> None:
     assert relabel(['--bag', str(bag), '--output', str(bag)]) == 2
     assert 'exists already' in capsys.readouterr().err
+
+
+ENDING = """
+import numpy as np
+from sac_agent.tasks.task import Task
+
+
+class Ending(Task):
+    reward_names = ('height',)
+
+    def reward(self, before, action, after, history):
+        return np.array([after[0] + len(history)])
+
+    def terminated(self, after):
+        return bool(after[0] > 0.0)
+
+
+class Endless(Task):
+    reward_names = ('nothing',)
+
+    def reward(self, before, action, after, history):
+        return np.zeros(1)
+"""
+
+
+@pytest.fixture
+def tasks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / 'relabel_tasks.py').write_text(ENDING)
+    monkeypatch.syspath_prepend(tmp_path)
+
+
+def relabelled(bag: Path, target: Path, task: str) -> list[Any]:
+    assert relabel(['--bag', str(bag), '--output', str(target), '--task', task]) == 0
+    return list(transitions(target))
+
+
+def test_an_end_inside_an_episode_begins_a_segment(bag, tmp_path, tasks) -> None:
+    old = list(transitions(bag))
+    new = relabelled(bag, tmp_path / 'new', 'relabel_tasks:Ending')
+    assert {bool(t.terminated) for t in new} == {True, False}
+    for before, found, following in zip(old, new, new[1:], strict=False):
+        assert found.terminated == (found.next_observation.sensors[0] > 0.0)
+        assert found.truncated == (before.truncated and not found.terminated)
+        if found.terminated:
+            assert following.segment_start
+    assert verify('--bag', tmp_path / 'new')[0] == 0
+
+
+def test_an_end_that_is_none_any_more_becomes_a_truncation(bag, tmp_path, tasks) -> None:
+    relabelled(bag, tmp_path / 'ending', 'relabel_tasks:Ending')
+    ended = {t.sequence for t in transitions(tmp_path / 'ending') if t.terminated}
+    new = relabelled(tmp_path / 'ending', tmp_path / 'endless', 'relabel_tasks:Endless')
+    assert not any(t.terminated for t in new)
+    assert {t.sequence for t in new if t.truncated} >= ended
+
+
+def test_the_agent_spec_names_the_new_task(bag, tmp_path, tasks) -> None:
+    relabelled(bag, tmp_path / 'new', 'relabel_tasks:Ending')
+    reader = BagReader(tmp_path / 'new')
+    specs = [reader.decode(m) for m in reader.messages() if m.type == AGENT_SPEC]
+    assert [(s.task, list(s.reward_names)) for s in specs] == [
+        ('relabel_tasks:Ending', ['height'])
+    ] * len(specs)

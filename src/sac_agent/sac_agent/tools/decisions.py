@@ -111,7 +111,7 @@ class Decisions:
             self._known_past = True
             if self._builder is not None:
                 self._builder.reset()
-        elif previous is None or message.segment_start or previous.episode != message.episode:
+        elif not _follows(previous, message):
             # A step between was not recorded; what depends on it is taken as recorded.
             self._known_past = False
             if previous is not None:
@@ -299,6 +299,15 @@ class _Noise:
         sequence = np.random.SeedSequence([self._seed, start])
         rng = np.random.default_rng(sequence.spawn(4)[self._child])
         return LatentNoise(self._size, self._correlation, rng)
+
+
+def _follows(previous: Any, message: Any) -> bool:
+    """Return whether no step between two transitions is missing; an end may be."""
+    return (
+        previous is not None
+        and previous.episode == message.episode
+        and previous.step + 1 == message.step
+    )
 
 
 def _alike(repeated: Any, latent: Any) -> bool:
