@@ -415,7 +415,8 @@ def test_an_end_inside_an_episode_begins_a_segment(bag, tmp_path, tasks) -> None
         assert found.truncated == (before.truncated and not found.terminated)
         if found.terminated:
             assert following.segment_start
-    assert verify('--bag', tmp_path / 'new')[0] == 0
+    code, text = verify('--bag', tmp_path / 'new')
+    assert code == 0, text
 
 
 def test_an_end_that_is_none_any_more_becomes_a_truncation(bag, tmp_path, tasks) -> None:

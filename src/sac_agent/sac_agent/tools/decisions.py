@@ -68,9 +68,16 @@ class Decisions:
             self._task = make_task(
                 config.task, config.task_parameters, layout, config.control_period
             )
-            self._builder = ObservationBuilder(
+            builder = ObservationBuilder(
                 config.observation, layout, self._mapper.names, self._task
             )
+            if builder.names == tuple(spec.observation_names):
+                self._builder = builder
+            else:
+                self.notes.add(
+                    'observations are not repeated: they hold features of another task than '
+                    f'{config.task}'
+                )
         except ConfigError as error:
             self.notes.add(f'observations and rewards are not repeated: {error}')
         names = self._task.reward_names if self._task else ()
