@@ -16,6 +16,7 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
     os.environ['ROS_DOMAIN_ID'] = str(_domain(0))
     os.environ.setdefault('ROS_PYTHON_CHECK_FIELDS', '1')  # messages refuse wrong types
+    os.environ.setdefault('MUJOCO_GL', 'egl')  # chosen when mujoco is imported, whoever does it
     for name in (
         'ROS_STATIC_PEERS',
         'FASTRTPS_DEFAULT_PROFILES_FILE',

@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Sequence
+import os
 from pathlib import Path
 import sys
 from typing import Any
@@ -31,6 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument('--seed', type=int, default=0, help='of the start positions (0)')
     parser.add_argument('--size', type=int, nargs=2, default=(320, 240), help='width and height')
     args, _ = parser.parse_known_args(argv)
+    os.environ.setdefault('MUJOCO_GL', 'egl')  # no display is needed; read when a twin is imported
     try:
         policy_file = args.policy or best_policy(args.run_dir)
         architecture, arrays, _ = load_policy(policy_file)
