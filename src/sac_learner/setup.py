@@ -61,6 +61,10 @@ setup(
         'console_scripts': [
             'sac_learner = sac_learner.learner_node:main',
             'report = sac_learner.report:main',
+            'train = sac_learner.gym.train:main',
+            'evaluate = sac_learner.gym.evaluate:main',
+            'plot = sac_learner.gym.plot:main',
+            'export = sac_learner.gym.export:main',
         ]
     },
 )

@@ -1,0 +1,1 @@
+"""The learner on Gymnasium environments, without topics: train, evaluate, plot, export."""

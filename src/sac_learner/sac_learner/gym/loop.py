@@ -1,0 +1,245 @@
+"""The training loop: one step of the environment, then the updates that are due."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+import time
+from typing import Any
+
+import numpy as np
+
+from sac_learner.gym.display import Display
+from sac_learner.gym.environment import (
+    Environment,
+    episode_seed,
+    Interface,
+    STREAM,
+    Vector,
+)
+from sac_learner.gym.episodes import Episode, play, Recorder
+from sac_learner.intake import Verdict
+from sac_learner.metrics import Metrics
+from sac_learner.progress import Progress
+from sac_learner.replay import ReplayTransition
+from sac_learner.settings import LearnerSettings
+from sac_learner.training import Training
+from sac_learner.transitions import stream_key
+
+TRAINING, TESTING, WARMUP = range(3)  # roles of random numbers
+LOOK = 0.25  # [s] between two looks at what is due by the clock
+
+
+class RefusedError(RuntimeError):
+    """The environment gave numbers that cannot be learned from, or they cannot be stored."""
+
+
+@dataclass(frozen=True)
+class GymSettings:
+    """What a run on Gymnasium has besides the settings of every learner.
+
+    Attributes:
+        env: Environment, as for ``gymnasium.make``.
+        preset: Named configuration the settings began with.
+        register: ``module:function`` that makes environments known, or ''.
+        eval_every: Steps between two evaluations, 0: none.
+        eval_episodes: Deterministic episodes of each.
+        action_low: Least actions of the environment, for `export`.
+        action_high: Largest actions.
+    """
+
+    env: str
+    preset: str = 'paper'
+    register: str = ''
+    eval_every: int = 5000
+    eval_episodes: int = 10
+    action_low: tuple[float, ...] = field(default=())
+    action_high: tuple[float, ...] = field(default=())
+
+
+class Loop:
+    """Learns on one environment until the steps are used up or someone stops it."""
+
+    def __init__(
+        self,
+        env: Environment,
+        testing: Environment,
+        interface: Interface,
+        training: Training,
+        metrics: Metrics,
+        display: Display,
+        settings: LearnerSettings,
+        gym: GymSettings,
+    ) -> None:
+        """Continue where `training` is; the environment begins a new episode."""
+        self._env, self._testing, self._interface = env, testing, interface
+        self._training, self._metrics, self._display = training, metrics, display
+        self._settings, self._gym = settings, gym
+        self._stream = stream_key(gym.env, STREAM)
+        self._sequence = training.replay.received().get(self._stream, 0)
+        start = training.transitions
+        self._random = np.random.default_rng([settings.seed, 2 + WARMUP, start])
+        self._seeds = {r: episode_seed(settings.seed, r, start) for r in (TRAINING, TESTING)}
+        self._episodes = 0
+        self._recorder = Recorder()
+        self._threshold = getattr(env.spec, 'reward_threshold', None)
+        self._progress = Progress(limit=settings.steps, state='')
+        now = time.monotonic()
+        self._due = {'checkpoint': now, 'flush': now, 'metrics': now}
+        self._looked = now
+
+    def run(self, stopped: Callable[[], bool]) -> bool:
+        """Learn; return whether the run is complete.
+
+        Args:
+            stopped: Asked at every step; True ends the loop.
+
+        Raises:
+            RefusedError: A transition could not be taken.
+            DivergenceError: Learning produced numbers that are not finite.
+        """
+        training, every, limit = self._training, self._gym.eval_every, self._settings.steps
+        evaluated = training.transitions
+        observed = self._reset(self._seeds[TRAINING])
+        fresh = True
+        while training.transitions < limit and not stopped():
+            observed, fresh = self._step(*observed, fresh=fresh)
+            while training.learn(training.sac.config.policy_delay) and not stopped():
+                pass
+            steps = training.transitions
+            if every and steps % every == 0 and self._evaluate(stopped):
+                evaluated = steps
+            self._look()
+        complete = training.transitions >= limit
+        if complete and every and evaluated != training.transitions:
+            self._evaluate(stopped)
+        self._progress.state = 'finished' if complete else 'stopped'
+        self._show(final=True)
+        return complete
+
+    def _reset(self, seed: int | None = None) -> tuple[Vector, Any]:
+        observation, _ = self._env.reset(seed=seed)
+        return self._interface.observe(observation)
+
+    def _step(self, vector: Vector, image: Any, *, fresh: bool) -> tuple[tuple[Vector, Any], bool]:
+        """Act once; return what is seen now and whether it begins an episode."""
+        training = self._training
+        if training.transitions < training.sac.config.warmup_steps:
+            action = self._random.uniform(-1.0, 1.0, self._interface.low.size).astype(np.float32)
+        else:
+            action = training.sac.act(vector, image)
+        observation, reward, terminated, truncated, info = self._env.step(
+            self._interface.scale(action)
+        )
+        # The final observation of an episode, before any reset: a time-out keeps its value.
+        following = self._interface.observe(observation)
+        self._store(
+            ReplayTransition(
+                sequence=self._sequence + 1,
+                vector=vector,
+                image=image if fresh else None,
+                action=action,
+                reward=float(reward),
+                next_vector=following[0],
+                next_image=following[1],
+                terminated=terminated,
+                truncated=truncated and not terminated,
+                segment_start=fresh,
+            )
+        )
+        episode = self._recorder.step(float(reward), terminated, truncated, info)
+        if episode is None:
+            return following, False
+        self._record(episode)
+        return self._reset(), True
+
+    def _store(self, transition: ReplayTransition) -> None:
+        intake = self._training.intake
+        if intake.offer(self._stream, transition) is not Verdict.ACCEPTED:
+            raise RefusedError(f'step {self._training.transitions + 1}: {intake.last_reason}')
+        self._sequence += 1
+
+    def _evaluate(self, stopped: Callable[[], bool]) -> bool:
+        """Play deterministic episodes; return whether they were finished."""
+        training, gym = self._training, self._gym
+        self._progress.state = 'evaluating'
+        self._show()
+        begin = time.monotonic()
+        summary = play(
+            self._testing,
+            self._interface,
+            lambda vector, image: training.sac.act(vector, image, deterministic=True),
+            gym.eval_episodes,
+            seed=self._seeds.pop(TESTING, None),
+            stopped=stopped,
+        )
+        self._progress.state = ''
+        if summary is None:
+            return False
+        policy = training.new_policy()
+        sign = 1.0 if training.sac.config.objective == 'maximise' else -1.0
+        best = training.evaluated(policy.version, summary.success_rate, sign * summary.mean_return)
+        steps = training.transitions
+        record = {
+            'agent': gym.env,
+            'steps': steps,
+            'policy_version': policy.version,
+            'episodes': len(summary.episodes),
+            'success_rate': summary.success_rate,
+            'return': summary.mean_return,
+            'returns': [episode.total for episode in summary.episodes],
+            'solved': self._threshold is not None and summary.mean_return >= self._threshold,
+            'robot_time': sum(e.length for e in summary.episodes) * self._interface.control_period,
+            'wall_time': time.monotonic() - begin,
+        }
+        self._metrics.evaluation(record, summary.metrics)
+        self._progress.evaluated = f'evaluation {summary.mean_return:.1f}'
+        note = ' (best so far)' if best else ''
+        self._display.log(f'evaluation after {steps} steps: {summary.text()}{note}')
+        return True
+
+    def _record(self, episode: Episode) -> None:
+        self._episodes += 1
+        record = {
+            'agent': self._gym.env,
+            'episode': self._episodes,
+            'evaluation': False,
+            'steps': self._training.transitions,
+            'length': episode.length,
+            'duration': episode.length * self._interface.control_period,
+            'return': episode.total,
+            'success': episode.success,
+            'terminated': episode.terminated,
+            'truncation_reason': '' if episode.terminated else 'time_limit',
+            'policy_version': self._training.version,
+        }
+        self._metrics.episode(record, episode.metrics)
+        self._progress.episodes += 1
+        self._progress.returns.append(episode.total)
+
+    def _look(self) -> None:
+        """Do what is due by the clock."""
+        now = time.monotonic()
+        if now - self._looked < LOOK:
+            return
+        self._looked = now
+        settings, training = self._settings, self._training
+        if self._is_due('flush', now, settings.flush_period):
+            training.replay.flush()
+        if training.losses and self._is_due('metrics', now, settings.metrics_period):
+            training.record()
+        if self._is_due('checkpoint', now, settings.checkpoint_period):
+            training.checkpoint()
+        self._show()
+
+    def _is_due(self, what: str, now: float, period: float) -> bool:
+        if now - self._due[what] < period:
+            return False
+        self._due[what] = now
+        return True
+
+    def _show(self, *, final: bool = False) -> None:
+        training, progress = self._training, self._progress
+        progress.observe(training.transitions, time.monotonic())
+        progress.updates = training.updates
+        progress.updates_per_second = training.updates_per_second
+        progress.update_to_data = training.update_to_data
+        self._display.show(progress, final=final)

@@ -1,0 +1,260 @@
+"""Learn on a Gymnasium environment: ``ros2 run sac_learner train --env HalfCheetah-v5``."""
+
+import argparse
+from collections.abc import Callable, Iterator, Sequence
+import contextlib
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+import signal
+import sys
+import threading
+import time
+from typing import Any
+
+from sac_core.parameters import check_values
+from sac_learner import report
+from sac_learner.checkpoint import CheckpointError
+from sac_learner.gym import environment
+from sac_learner.gym.command import (
+    arguments,
+    CommandError,
+    CommandParser,
+    run,
+    say,
+    settings_of,
+    whole_number,
+)
+from sac_learner.gym.display import display
+from sac_learner.gym.loop import GymSettings, Loop, RefusedError
+from sac_learner.gym.policy import run_config
+from sac_learner.metrics import Metrics
+from sac_learner.replay import ReplayError
+from sac_learner.run_directory import RunDirectory, RunDirectoryError
+from sac_learner.sac.agent import DivergenceError
+from sac_learner.sac.config import preset, PRESETS, SacConfig
+from sac_learner.settings import LearnerSettings
+from sac_learner.training import Training
+
+FAILURE = 1
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the command line asks for.
+
+    Attributes:
+        path: Run directory.
+        changes: Settings of the algorithm to change in a run that goes on.
+    """
+
+    path: Path
+    gym: GymSettings
+    sac: SacConfig
+    learner: LearnerSettings
+    changes: dict[str, Any]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Train, or go on with a run; return 0 when it is complete or was interrupted and saved."""
+    args = _parser().parse_args(arguments(argv))
+    return run(lambda: _train(_resumed(args) if args.resume else _new(args)), 'train')
+
+
+def _parser() -> CommandParser:
+    parser = CommandParser(
+        prog='train', description='Learn on a Gymnasium environment with Soft Actor-Critic.'
+    )
+    parser.add_argument('--env', help='environment, e.g. HalfCheetah-v5 or sac/DclawValve-v0')
+    parser.add_argument('--seed', type=whole_number, help='seed of everything random; default 0')
+    parser.add_argument('--steps', type=whole_number, help='environment steps; default 1e6')
+    parser.add_argument('--preset', choices=sorted(PRESETS), help='configuration; default paper')
+    parser.add_argument(
+        '--set', nargs='+', action='extend', default=[], metavar='NAME=VALUE',
+        help='settings of docs/sac.md or of the learner, e.g. --set gradient_clip=1.0 threads=2',
+    )  # fmt: skip
+    parser.add_argument('--run-dir', type=Path, help='where the run is kept; default runs/...')
+    parser.add_argument('--resume', type=Path, metavar='RUN_DIR', help='go on with this run')
+    parser.add_argument(
+        '--eval-every', type=whole_number, metavar='STEPS', help='default 5000; 0: never'
+    )
+    parser.add_argument('--eval-episodes', type=whole_number, metavar='N', help='default 10')
+    parser.add_argument(
+        '--register', metavar='MODULE:FUNCTION', help='makes more environments known'
+    )
+    return parser
+
+
+def _new(args: argparse.Namespace) -> Plan:
+    if not args.env:
+        raise CommandError('--env is needed, e.g. --env HalfCheetah-v5, or --resume RUN_DIR')
+    algorithm, learner = settings_of(args.set)
+    seed = args.seed or 0
+    name = f'{args.env.replace("/", "-").replace(":", "-")}-seed{seed}'
+    path = args.run_dir or Path('runs') / f'{name}-{time.strftime("%Y%m%d-%H%M%S")}'
+    if (path / 'environment.json').exists():
+        raise CommandError(f'{path} holds a run already; go on with --resume {path}')
+    gym = GymSettings(args.env, args.preset or 'paper', args.register or '')
+    steps = 1_000_000 if args.steps is None else args.steps
+    try:
+        check_values(LearnerSettings, learner)
+        return Plan(
+            path,
+            _with_evaluation(gym, args),
+            preset(gym.preset, **algorithm),
+            LearnerSettings(run_dir=str(path), seed=seed, steps=steps, **learner),
+            {},
+        )
+    except ValueError as error:
+        raise CommandError(str(error)) from error
+
+
+def _resumed(args: argparse.Namespace) -> Plan:
+    path: Path = args.resume
+    content = run_config(path)
+    if 'gym' not in content:
+        raise CommandError(f'--resume: {path} holds no run of this command')
+    stored = content['gym']
+    fixed = {
+        '--env': (args.env, stored['env']),
+        '--preset': (args.preset, stored['preset']),
+        '--seed': (args.seed, content['learner']['seed']),
+        '--run-dir': (args.run_dir, path),
+    }
+    for option, (given, kept) in fixed.items():
+        if given is not None and given != kept:
+            raise CommandError(f'{option} of this run is {kept} and stays so, got {given}')
+    algorithm, learner = settings_of(args.set)
+    live = sorted(item.name for item in fields(SacConfig) if item.metadata.get('live'))
+    for name in algorithm:
+        if name not in live:
+            raise CommandError(f'{name} is fixed in a resumed run; can change: {", ".join(live)}')
+    if args.steps is not None:
+        learner['steps'] = args.steps
+    gym = GymSettings(**{**stored, **({'register': args.register} if args.register else {})})
+    try:
+        check_values(LearnerSettings, learner)
+        return Plan(
+            path,
+            _with_evaluation(gym, args),
+            replace(SacConfig(**content['sac']), **algorithm),
+            replace(LearnerSettings(**content['learner']), run_dir=str(path), **learner),
+            algorithm,
+        )
+    except (TypeError, ValueError) as error:
+        raise CommandError(f'{path}/config.yaml: {error}') from error
+
+
+def _with_evaluation(gym: GymSettings, args: argparse.Namespace) -> GymSettings:
+    if args.eval_every is not None:
+        gym = replace(gym, eval_every=args.eval_every)
+    if args.eval_episodes is not None:
+        gym = replace(gym, eval_episodes=args.eval_episodes)
+    if gym.eval_every and not gym.eval_episodes:
+        raise CommandError('--eval-episodes must be at least 1; --eval-every 0 turns tests off')
+    return gym
+
+
+def _train(plan: Plan) -> int:
+    with contextlib.ExitStack() as stack:
+        env = environment.make(plan.gym.env, plan.gym.register)
+        stack.callback(env.close)
+        testing = environment.make(plan.gym.env, plan.gym.register, evaluation=True)
+        stack.callback(testing.close)
+        interface = environment.Interface.of(env)
+        gym = replace(
+            plan.gym,
+            action_low=tuple(interface.low.tolist()),
+            action_high=tuple(interface.high.tolist()),
+        )
+        stopped = stack.enter_context(_interruptible())
+        try:
+            directory = RunDirectory(plan.path)
+            directory.record_environment(
+                plan.learner.seed,
+                {
+                    'learner': asdict(plan.learner),
+                    'sac': asdict(plan.sac),
+                    'gym': asdict(gym),
+                },
+            )
+            metrics = Metrics(directory.path, tensorboard=plan.learner.tensorboard)
+            stack.callback(metrics.close)
+            training = Training(
+                interface.spec(gym.env), plan.sac, plan.learner, directory, metrics
+            )
+        except (
+            RunDirectoryError,
+            ReplayError,
+            CheckpointError,
+            ValueError,
+            RuntimeError,
+        ) as error:
+            raise CommandError(str(error)) from error
+        for name, value in plan.changes.items():
+            training.set_parameter(name, value)
+            metrics.event('parameter', name=name, value=value)
+        metrics.event('start', seed=plan.learner.seed, env=gym.env)
+        shown = display(plan.learner.steps)
+        stack.callback(shown.close)
+        shown.log(
+            f'{gym.env}, seed {plan.learner.seed}, preset {gym.preset}, update '
+            f'{training.sac.backend}, run directory {directory.path}'
+        )
+        loop = Loop(env, testing, interface, training, metrics, shown, plan.learner, gym)
+        status = _learn(loop, training, metrics, stopped)
+        shown.close()
+    report.main([str(directory.path)])
+    if training.transitions < plan.learner.steps:
+        say(f'saved; go on with: ros2 run sac_learner train --resume {plan.path}')
+    return status
+
+
+def _learn(loop: Loop, training: Training, metrics: Metrics, stopped: Callable[[], bool]) -> int:
+    """Run the loop and save, whatever ends it."""
+    failure = ''
+    try:
+        if loop.run(stopped):
+            metrics.event('finished', reason=f'{training.transitions} steps')
+    except (DivergenceError, RefusedError, ReplayError, OSError) as error:
+        failure = str(error)
+    except BaseException:  # the environment's own faults are not ours to explain
+        training.close()
+        raise
+    try:
+        training.record()
+        if failure:
+            training.replay.close()  # the last good checkpoint stays the newest one
+        else:
+            training.close()
+    except (CheckpointError, ReplayError, OSError) as error:
+        failure = failure or str(error)
+    metrics.event('stop', failure=failure)
+    if failure:
+        sys.stderr.write(f'train: {failure}\n')
+    return FAILURE if failure else 0
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[Callable[[], bool]]:
+    """Let SIGINT and SIGTERM end the loop at its next step; a second one ends the process."""
+    flag = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield flag.is_set
+        return
+    previous: dict[int, Any] = {}
+
+    def interrupt(number: int, _: Any) -> None:
+        flag.set()
+        signal.signal(number, signal.SIG_DFL)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        previous[number] = signal.signal(number, interrupt)
+    try:
+        yield flag.is_set
+    finally:
+        for known, handler in previous.items():
+            signal.signal(known, handler)
+
+
+if __name__ == '__main__':
+    sys.exit(main())
