@@ -257,6 +257,8 @@ def main() -> None:
     parser.add_argument('--verbose', action='store_true', help='show what contestants complain of')
     parser.add_argument('--worker', help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    if not Path(arguments.peer_python).is_file():
+        parser.error(f'--peer-python {arguments.peer_python} does not exist')
     if arguments.worker:
         arguments.threads = arguments.threads[0]
         work(arguments)

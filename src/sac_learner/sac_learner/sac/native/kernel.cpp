@@ -13,6 +13,7 @@
 #include <new>
 #include <vector>
 
+#include "functions.hpp"
 #include "gemm.hpp"
 #include "team.hpp"
 
@@ -439,19 +440,37 @@ class Learner {
     for (int r = 0; r < total; ++r) {
       const float* noise = r < rows ? step.next_noise + static_cast<size_t>(begin + r) * a
                                     : step.noise + static_cast<size_t>(begin + r - rows) * a;
-      const float* head = w.heads.get() + r * head_row;
-      float log_prob = 0.0f;
-      for (int i = 0; i < a; ++i) {
-        const float log_std = std::clamp(head[a + i], shape_.log_std_min, shape_.log_std_max);
-        const float u = head[i] + std::exp(log_std) * noise[i];
-        const float e = std::exp(-2.0f * std::fabs(u));
-        w.action.get()[static_cast<size_t>(r) * a + i] = std::copysign((1.0f - e) / (1.0f + e), u);
-        const float softplus = std::max(-2.0f * u, 0.0f) + std::log1p(e);
-        log_prob += -0.5f * noise[i] * noise[i] - log_std - kHalfLog2Pi -
-                    2.0f * (kLog2 - u - softplus);
-      }
-      w.log_prob.get()[r] = log_prob;
+      sample(w.heads.get() + r * head_row, noise, w.action.get() + static_cast<size_t>(r) * a,
+             w.log_prob.get() + r);
     }
+  }
+
+  // One squashed Gaussian, [SAC] eq. 26; a whole vector at a time, its surplus lanes are ignored.
+  void sample(const float* head, const float* noise, float* action, float* log_prob) const {
+    const int a = shape_.action;
+    float total = 0.0f;
+    for (int i = 0; i < a; i += kLanes) {
+      const int n = std::min(kLanes, a - i);
+      Vec mean{}, log_std{}, draw{};
+      for (int k = 0; k < n; ++k) {
+        mean[k] = head[i + k];
+        log_std[k] = std::clamp(head[a + i + k], shape_.log_std_min, shape_.log_std_max);
+        draw[k] = noise[i + k];
+      }
+      const Vec u = mean + exponential(log_std) * draw;
+      const Vec size = u < 0.0f ? -u : u;
+      const Vec e = exponential(-2.0f * size);
+      const Vec t = (1.0f - e) / (1.0f + e);
+      const Vec squashed = u < 0.0f ? -t : t;
+      const Vec softplus = (size - u) + logarithm(1.0f + e);  // of -2u
+      const Vec density = -0.5f * draw * draw - log_std - kHalfLog2Pi -
+                          2.0f * (kLog2 - u - softplus);
+      for (int k = 0; k < n; ++k) {
+        action[i + k] = squashed[k];
+        total += density[k];
+      }
+    }
+    *log_prob = total;
   }
 
   // (vector, action) of `rows` transitions, side by side.
