@@ -291,6 +291,9 @@ class Training:
         )
 
     def _fits(self, checkpoint: Checkpoint) -> None:
+        head = ReplayMark.from_json(checkpoint.values['replay']).head
+        if head > self.replay.head:
+            raise ValueError(f'its replay had {head} slots, the one here has {self.replay.head}')
         if checkpoint.values['spec_hash'] != self.spec_hash:
             raise ValueError(
                 f'it is of spec {checkpoint.values["spec_hash"]}, not {self.spec_hash}'

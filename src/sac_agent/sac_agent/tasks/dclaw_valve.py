@@ -32,9 +32,12 @@ class DclawValveConfig:
     tolerance: float = option(0.1, 'Distance that counts as solved [rad].', range=(0.001, 3.2))
     distance_cost: float = option(2.0, 'Reward per rad of distance.', range=(0.0, 100.0))
     bonus: float = option(5.0, 'Reward at the target.', range=(0.0, 100.0))
-    bonus_width: float = option(0.2, 'Distance of 37 % of the bonus [rad].', range=(0.001, 3.2))
+    bonus_width: float = option(0.15, 'Distance of 37 % of the bonus [rad].', range=(0.001, 3.2))
     velocity_cost: float = option(
-        0.1, 'Cost per rad/s of the valve near the target.', range=(0.0, 100.0)
+        1.0, 'Cost per rad/s of the valve near the target.', range=(0.0, 100.0)
+    )
+    finger_cost: float = option(
+        0.5, 'Cost per rad/s of the mean finger joint near the target.', range=(0.0, 100.0)
     )
 
 
@@ -52,6 +55,12 @@ class DclawValve(Task):
         super().__init__(layout, config, period)
         self._angle = layout.index(config.source, config.valve)
         self._velocity = layout.index(config.velocity_source, config.valve)
+        prefix = f'{config.velocity_source}['
+        self._fingers = [
+            i
+            for i, name in enumerate(layout.names)
+            if name.startswith(prefix) and i != self._velocity
+        ]
 
     def error(self, raw: Array) -> Array:
         """Return the wrapped angle from the target [rad], for raw values (..., S)."""
@@ -66,15 +75,18 @@ class DclawValve(Task):
     def reward(
         self, before: Array, action: Array, after: Array, history: Sequence[Array]
     ) -> Array:
-        """Return ``-c |d|``, ``b exp(-|d| / w)``, and the cost of moving near the target."""
+        """Return ``-c |d|``, ``b exp(-|d| / w)``, and the cost of motion near the target."""
         config = self.config
         distance = abs(self.error(after))
         near = np.exp(-distance / config.bonus_width)
+        motion = config.velocity_cost * abs(after[self._velocity])
+        if self._fingers:
+            motion += config.finger_cost * np.abs(after[self._fingers]).mean()
         return np.array(
             [
                 -config.distance_cost * distance,
                 config.bonus * near,
-                -config.velocity_cost * near * abs(after[self._velocity]),
+                -near * motion,
             ]
         )
 
