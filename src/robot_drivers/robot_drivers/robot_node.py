@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 import signal
 import sys
@@ -42,8 +42,12 @@ CONNECT_PERIOD = 0.1  # [s] between two attempts to find an emulated robot
 class RobotNode(LifecycleNode):
     """Owns the robot: publishes its state, carries out commands that are safe."""
 
-    def __init__(self) -> None:
-        """Declare the parameters; the robot waits for configuration."""
+    def __init__(self, cancelled: Callable[[], bool] = lambda: False) -> None:
+        """Declare the parameters; the robot waits for configuration.
+
+        Args:
+            cancelled: Whether somebody wants to end while a robot is waited for.
+        """
         super().__init__('driver')
         self.settings = declare_config(self, NodeConfig)
         robot = find_robot(self.settings.robot)
@@ -54,6 +58,7 @@ class RobotNode(LifecycleNode):
             self.declare_parameter('autostart', self.settings.backend == 'sim').value
         )
         self._robot_type = robot
+        self._cancelled = cancelled
         self._lockstep = self.settings.clock == 'lockstep'
         self.driver: Driver | None = None
         self._enabled_once = False
@@ -149,7 +154,7 @@ class RobotNode(LifecycleNode):
             except OccupiedError:
                 raise
             except RobotError:
-                if time.monotonic() > deadline or not rclpy.ok():
+                if time.monotonic() > deadline or self._cancelled():
                     raise
                 time.sleep(CONNECT_PERIOD)  # start-up only: no callback waits for us yet
 
@@ -388,10 +393,12 @@ def main() -> int:
     node = None
     try:
         try:
-            node = RobotNode()
+            node = RobotNode(lambda: bool(interrupted))
         except ValueError as error:
             return _complain(str(error))
         if node.trigger_configure() is not TransitionCallbackReturn.SUCCESS:
+            if interrupted:
+                return 0
             return _complain(node.failure or 'configuration failed, see the log')
         if node.autostart and node.trigger_activate() is not TransitionCallbackReturn.SUCCESS:
             return _complain(node.failure)

@@ -359,3 +359,29 @@ def test_emulator_cleans_up_and_names_what_is_wrong(wall_hand):
     wall_hand.ask('quit')
     assert wall_hand.process.wait(timeout=10) == 0
     assert list(Path(wall_hand.port).parent.iterdir()) == []
+
+
+def test_emulator_refuses_what_it_does_not_know(child_environment, tmp_path):
+    def run(*options):
+        command = [sys.executable, '-m', 'robot_drivers.dclaw.emulator.main', *options]
+        return subprocess.run(
+            command, env=child_environment, capture_output=True, text=True, timeout=30
+        )
+
+    assert 'unrecognized arguments: --sped' in run('--sped', '2').stderr
+    assert 'whole physics steps' in run('--period', '0.0123').stderr
+    occupied = tmp_path / 'file'
+    occupied.touch()
+    result = run('--link', str(occupied))
+    assert result.returncode == 2
+    assert 'exists and is no link' in result.stderr
+
+
+def test_emulator_outlives_the_driver_that_ends_with_it(wall_hand, realtime):
+    driver = start(wall_hand)
+    wall_hand.process.send_signal(signal.SIGINT)
+    for _ in range(20):
+        driver.cycle()
+    assert driver.safety.level is Level.ACTIVE
+    driver.close()
+    assert wall_hand.process.wait(timeout=10) == 0

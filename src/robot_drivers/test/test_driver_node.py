@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 import signal
 import subprocess
 import sys
@@ -233,6 +234,25 @@ def test_lifecycle_switches_torque(run, lockstep_hand):
     answer = user.call(GetState, 'get_state', GetState.Request())
     assert answer.current_state.label == 'active'
     user.new('joint_states')
+
+
+def test_signal_ends_the_wait_for_a_robot(child_environment, ros_domain_id):
+    process = subprocess.Popen(
+        [*NODE, '-p', 'port:=/tmp/no_such_port', '-p', 'connect_timeout:=600.0'],
+        env=child_environment | {'ROS_DOMAIN_ID': str(ros_domain_id)},
+    )
+    handled = f'/proc/{process.pid}/status'
+
+    def waits() -> bool:
+        lines = Path(handled).read_text().splitlines()
+        caught = next(line for line in lines if line.startswith('SigCgt'))
+        return bool(int(caught.split()[1], 16) & 1 << (signal.SIGTERM - 1))
+
+    deadline = time.monotonic() + 20.0
+    while not waits():
+        assert time.monotonic() < deadline
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=10) == 0
 
 
 def test_occupied_port_ends_at_once_with_code_2(run, lockstep_hand):

@@ -22,6 +22,9 @@ from robot_drivers.dclaw.emulator.bus import EmulatedBus
 from robot_drivers.dclaw.emulator.console import Console
 
 WATCH_PERIOD = 0.002  # [s] wall clock: how finely time passes
+FRAME = 1 / 30  # [s] between two pictures in a window
+QUIET = 0.3  # [s] without a packet: no driver is there any more
+PATIENCE = 2.0  # [s] with one that does not end
 CATCH_UP = 0.05  # [s] wall clock: what a busy machine may lose of the past
 
 Reader = Callable[[], None]
@@ -30,8 +33,10 @@ Reader = Callable[[], None]
 class Server:
     """Serves one hand until asked to stop; everything happens in the thread of ``serve``."""
 
-    def __init__(self, bus: EmulatedBus, link: Path) -> None:
-        """Open the pseudo-terminal and the sockets.
+    def __init__(
+        self, bus: EmulatedBus, link: Path, show: Callable[[], None] | None = None
+    ) -> None:
+        """Open the pseudo-terminal and the sockets; ``show`` is called for every frame to see.
 
         Raises:
             ValueError: ``link`` exists and is no link, or is too long for a socket's name.
@@ -44,6 +49,9 @@ class Server:
         self.link = link
         self.console = Console(self)
         self.running = True
+        self._show = show
+        self._shown = 0.0
+        self._stopping = 0.0  # since when [s], 0: not
         self._selector = selectors.DefaultSelector()
         self._sockets = [
             self._listen(Path(f'{link}.ctl'), self._on_console),
@@ -97,6 +105,7 @@ class Server:
                 timeout = WATCH_PERIOD
             for key, _ in self._selector.select(timeout):
                 key.data()
+            self._pass_time()
             if wall:
                 now = time.monotonic()
                 last = max(last, now - CATCH_UP)
@@ -106,6 +115,21 @@ class Server:
                     last += steps * step
                 tripped = self.bus.bank.watch(now - self.bus.last_packet)
                 self.console.tripped += [(servo_id, now) for servo_id in tripped]
+
+    def stop(self) -> None:
+        """End when the driver, told to end at the same time, has let the hand go limp."""
+        if self._stopping:
+            self.running = False
+        self._stopping = self._stopping or time.monotonic()
+
+    def _pass_time(self) -> None:
+        now = time.monotonic()
+        if self._show is not None and now - self._shown > FRAME:
+            self._shown = now
+            self._show()
+        quiet = now - self.bus.last_packet > QUIET
+        if self._stopping and (quiet or now - self._stopping > PATIENCE):
+            self.running = False
 
     def close(self) -> None:
         """Remove everything from the file system."""
