@@ -144,6 +144,9 @@ class EpisodeConfig:
     time_limit: int = option(200, 'Steps, then the episode is truncated.', range=(1, 1_000_000))
     reset_service: str = option('driver/reset', 'ResetRobot service; empty: no reset.')
     estop_service: str = option('driver/estop', 'Trigger service of the driver; empty: none.')
+    driver_state: str = option(
+        'driver_state', "Latched text of the driver; 'limp...' or 'estop...' stops. Empty: none."
+    )
     reset_timeout: float = option(30.0, 'For one reset [s].', range=(0.1, 3600.0))
     reset_attempts: int = option(3, 'Then a person is asked.', range=(1, 100))
     settle: float = option(

@@ -187,11 +187,11 @@ def command_type(name: str) -> type[Any]:
 
 
 def diagnostics(
-    name: str, hardware: str, level: int, text: str, values: Mapping[str, Any]
+    name: str, hardware: str, level: Any, text: str, values: Mapping[str, Any]
 ) -> DiagnosticArray:
     """Return one diagnostic status in an array; the stamp is left to the caller."""
     status = DiagnosticStatus(
-        level=bytes([level]),
+        level=level,
         name=name,
         message=text,
         hardware_id=hardware,

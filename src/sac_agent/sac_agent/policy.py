@@ -119,8 +119,7 @@ class _Dense:
             return np.tanh(y, out=y)
         if self._activation == 'elu':
             return np.asarray(np.where(y > 0, y, np.expm1(np.minimum(y, 0))), dtype=np.float32)
-        silu = np.asarray(y / (np.float32(1.0) + np.exp(-y)), dtype=np.float32)
-        return silu
+        return np.asarray(y / (np.float32(1.0) + np.exp(-y)), dtype=np.float32)  # silu
 
 
 class _Convolution:

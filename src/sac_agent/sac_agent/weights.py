@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sac_agent.policy import NumpyPolicy
-from sac_core.policy_format import Architecture, checksum, PolicyFormatError, unpack
+from sac_core.policy_format import Architecture, checksum, unpack
 from sac_core.spec import AgentSpec
 
 KEPT = 8
@@ -87,7 +87,7 @@ class PolicyStore:
             )
         try:
             network = self._checked(offer)
-        except (PolicyFormatError, ValueError, TypeError, OverflowError, MemoryError) as error:
+        except (ValueError, TypeError, ArithmeticError, MemoryError, RecursionError) as error:
             return self._refuse(f'version {offer.version}: {error}')
         self.newest = HeldPolicy(offer.learner_id, offer.version, offer.stamp, network)
         self._history[offer.version] = self.newest

@@ -1,0 +1,138 @@
+"""What the agent node publishes about itself, and keeps in the journal."""
+
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from rclpy.node import Node
+from rclpy.serialization import serialize_message
+from sac_msgs.msg import AgentSpec, AgentStatus, EpisodeSummary, EvaluationSummary
+
+from sac_agent import messages
+from sac_agent.episode import State
+from sac_agent.journal import JournalError
+from sac_agent.pilot import Pilot
+from sac_agent.records import EpisodeRecord, EvaluationRecord, StepRecord
+from sac_agent.sender import Sender
+from sac_core import qos
+from sac_core.convert import spec_to_msg
+
+
+class Reports:
+    """Publishes steps, episodes, evaluations, status and diagnostics.
+
+    Attributes:
+        sensor_errors: Sensor messages that could not be used.
+    """
+
+    def __init__(self, node: Node, pilot: Pilot, sender: Sender) -> None:
+        """Open the topics."""
+        self._node, self._pilot, self._sender = node, pilot, sender
+        self._agent_id = pilot.spec.agent_id
+        self.sensor_errors = 0
+        self._spec = node.create_publisher(AgentSpec, 'agent_spec', qos.LATCHED)
+        self._status = node.create_publisher(AgentStatus, 'agent_status', qos.STATUS)
+        self._episode = node.create_publisher(EpisodeSummary, 'episode', qos.STATUS)
+        self._evaluation = node.create_publisher(EvaluationSummary, 'evaluation', qos.STATUS)
+        self._diagnostics = node.create_publisher(DiagnosticArray, '/diagnostics', 10)
+
+    def spec(self) -> None:
+        """Introduce the agent."""
+        self._publish(self._spec, spec_to_msg(self._pilot.spec), '/agent_spec')
+
+    def step(self, record: StepRecord) -> None:
+        """Send one executed step."""
+        message = messages.transition(
+            record, self._agent_id, self._sender.stream_id, self._sender.next_sequence
+        )
+        try:
+            self._sender.transition(serialize_message(message), evaluation=record.evaluation)
+        except JournalError as error:
+            self._complain(f'a step is not recorded: {error}')
+
+    def episode(self, record: EpisodeRecord) -> None:
+        """Publish an ended episode."""
+        message = messages.episode(record, self._agent_id, self._sender.stream_id)
+        self._publish(self._episode, message, '/episode')
+
+    def evaluation(self, record: EvaluationRecord) -> None:
+        """Publish an evaluation, and log it in one line."""
+        self._publish(self._evaluation, messages.evaluation(record, self._agent_id), '/evaluation')
+        metrics = ', '.join(f'{name} {value:.3f}' for name, value in record.metrics.items())
+        self._node.get_logger().info(
+            f'evaluation at step {record.steps}: success {100 * record.success_rate:.0f} % of '
+            f'{record.episodes}, return {record.mean_return:.1f}, {metrics}'
+            + (', solved' if record.solved else '')
+        )
+        policies = self._pilot.policies
+        if policies.pinned:
+            self._node.get_logger().warning(
+                f'the return collapsed: back to policy {policies.version} until the next '
+                'evaluation'
+            )
+
+    def status(self, reason: str = '') -> None:
+        """Publish state and diagnostics.
+
+        Args:
+            reason: Why the agent waits within a state, instead of the state's own reason.
+        """
+        pilot, machine = self._pilot, self._pilot.machine
+        courier = self._sender.status()
+        account = machine.account
+        message = AgentStatus(
+            agent_id=self._agent_id,
+            state=int(machine.state),
+            reason=reason or machine.reason,
+            episode=pilot.episode,
+            step=pilot.step,
+            steps=pilot.steps,
+            policy_version=pilot.policies.version,
+            unacknowledged=max(0, self._sender.next_sequence - 1 - courier.durable),
+            deadline_misses=pilot.deadline_misses,
+            refused_weights=pilot.policies.refused,
+            observation_age=pilot.last_age,
+            command_latency=pilot.last_latency,
+            acting_time=account['acting'],
+            resetting_time=account['resetting'],
+            waiting_time=account['waiting'],
+            human_time=account['human'],
+            fault_time=account['fault'],
+        )
+        self._publish(self._status, message)
+        self._diagnose(message, courier.problem, courier.resends)
+
+    def _diagnose(self, status: AgentStatus, problem: str, resends: int) -> None:
+        state, policies = self._pilot.machine.state, self._pilot.policies
+        level: Any = DiagnosticStatus.OK
+        if state in (State.ESTOP, State.NEEDS_HELP) or problem:
+            level = DiagnosticStatus.ERROR
+        elif state is State.WAITING or policies.pinned:
+            level = DiagnosticStatus.WARN
+        values = {
+            'training steps': status.steps,
+            'policy version': status.policy_version,
+            'refused weights': status.refused_weights,
+            'last refusal': policies.refusal,
+            'deadline misses': status.deadline_misses,
+            'observation age [s]': f'{status.observation_age:.4f}',
+            'command latency [s]': f'{status.command_latency:.4f}',
+            'unusable sensor messages': self.sensor_errors,
+            'not acknowledged': status.unacknowledged,
+            'sent again': resends,
+        }
+        name = f'{self._node.get_fully_qualified_name()}: agent'
+        text = problem or f'{state.name.lower()}: {status.reason}'
+        array = messages.diagnostics(name, self._agent_id, level, text, values)
+        self._publish(self._diagnostics, array)
+
+    def _publish(self, publisher: Any, message: Any, recorded_as: str = '') -> None:
+        message.header.stamp = self._node.get_clock().now().to_msg()
+        publisher.publish(message)
+        if recorded_as:
+            try:
+                self._sender.record(recorded_as, serialize_message(message))
+            except JournalError as error:
+                self._complain(f'{recorded_as} is not recorded: {error}')
+
+    def _complain(self, text: str) -> None:
+        self._node.get_logger().error(text, throttle_duration_sec=5.0)
