@@ -23,9 +23,12 @@ typedef int Mask __attribute__((vector_size(kLanes * sizeof(int)), aligned(4), m
 inline Vec load(const float* p) { return *reinterpret_cast<const Vec*>(p); }
 inline void store(float* p, Vec v) { *reinterpret_cast<Vec*>(p) = v; }
 inline float sum(Vec v) {
-  float total = 0.0f;
-  for (int i = 0; i < kLanes; ++i) total += v[i];
-  return total;
+  float part[kLanes];
+  store(part, v);
+  for (int n = kLanes / 2; n > 0; n /= 2) {
+    for (int i = 0; i < n; ++i) part[i] += part[i + n];
+  }
+  return part[0];
 }
 
 inline int padded(int n) { return (n + kPanel - 1) / kPanel * kPanel; }
