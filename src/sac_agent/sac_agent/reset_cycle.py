@@ -99,14 +99,15 @@ class ResetCycle:
         self._future = None
         self.settling = False
 
-    def _on_answer(self, future: 'Future[Any]') -> None:
-        if future is None or future is not self._future:
+    def _on_answer(self, future: Any) -> None:
+        if future is not self._future:
             return
         self._future = None
-        if future.cancelled() or future.exception() is not None:
-            self._fail(str(future.exception()), needs_help=False)
+        answer: Any = future
+        if answer.cancelled() or answer.exception() is not None:
+            self._fail(str(answer.exception()), needs_help=False)
             return
-        response = future.result()
+        response = answer.result()
         if response.success:
             self._finish()
         else:

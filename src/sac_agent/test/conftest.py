@@ -34,10 +34,12 @@ class FakeRobot:
         from sac_msgs.msg import JointCommand
         from sac_msgs.srv import ResetRobot
         from sensor_msgs.msg import JointState
+        from std_msgs.msg import String
 
         from sac_core import qos
 
         self.node, self.lockstep = node, lockstep
+        self._activity = node.create_publisher(String, '/dclaw/driver_state', qos.LATCHED)
         self.position, self.time = np.zeros(10), 0
         self.commands, self.resets = [], 0
         self.silent = False
@@ -51,6 +53,11 @@ class FakeRobot:
         node.create_service(ResetRobot, '/dclaw/driver/reset', self.on_reset)
         if not lockstep:
             node.create_timer(0.01, self.publish)
+
+    def tell(self, text):
+        from std_msgs.msg import String
+
+        self._activity.publish(String(data=text))
 
     def publish(self):
         from sensor_msgs.msg import JointState

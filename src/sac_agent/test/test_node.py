@@ -216,6 +216,44 @@ def test_a_person_may_take_over_within_an_episode(world):
     assert learner.transitions[-1].episode == episode
 
 
+def test_a_limp_driver_truncates_and_no_reset_is_tried_until_it_is_enabled(world):
+    robot, learner = world.run()
+    robot.tell('limp: a motor is silent')
+    world.until(lambda: state(learner) == 0)
+    world.until(lambda: 'the driver, which is limp' in learner.statuses[-1].reason)
+    assert learner.episodes[-1].truncation_reason == 4
+    resets = robot.resets
+    world.spin(0.8)
+    assert robot.resets == resets
+    robot.tell('active')
+    world.until(lambda: state(learner) == RUNNING)
+
+
+def test_an_emergency_stop_of_the_driver_stops_the_agent_too(world):
+    robot, learner = world.run()
+    robot.tell('estop: button')
+    world.until(lambda: state(learner) == ESTOP)
+    robot.tell('active')
+    world.spin(0.5)
+    assert state(learner) == ESTOP
+    assert world.trigger('resume').success
+    world.until(lambda: state(learner) == RUNNING)
+
+
+def test_every_parameter_is_described(world):
+    from rcl_interfaces.srv import DescribeParameters
+
+    world.run()
+    names = ['smoothing.correlation', 'control_rate', 'episode.time_limit']
+    request = DescribeParameters.Request(names=names)
+    answer = world.call('/dclaw/sac_agent/describe_parameters', DescribeParameters, request)
+    live, fixed, limit = answer.descriptors
+    assert 'Lag-one correlation' in live.description
+    assert live.floating_point_range[0].to_value == 0.999
+    assert (live.read_only, fixed.read_only) == (False, True)
+    assert limit.integer_range[0].from_value == 1
+
+
 def test_it_rests_when_the_learner_has_finished(world):
     robot, learner = world.run()
     learner.state = 5
