@@ -3,6 +3,7 @@
 import argparse
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields
+import difflib
 import sys
 from typing import Any, NoReturn
 
@@ -72,7 +73,8 @@ def settings_of(assignments: Iterable[str]) -> tuple[dict[str, Any], dict[str, A
         if not equals:
             raise CommandError(f'--set takes name=value, got {text!r}')
         if name not in known:
-            raise CommandError(f'unknown setting {name!r}; there are {", ".join(sorted(known))}')
+            near = difflib.get_close_matches(name, known, 5, 0.5) or sorted(known)
+            raise CommandError(f'unknown setting {name!r}; there are {", ".join(near)}')
         default, kind = known[name]
         found[kind][name] = _value(name, value, default)
     return found

@@ -46,10 +46,10 @@ class PolicyModule(torch.nn.Module):
             self.register_buffer(self._names[name], _tensor(value))
         size = (architecture.action_size,)
         lowest, highest = _tensor(low).broadcast_to(size), _tensor(high).broadcast_to(size)
-        self.register_buffer('low', lowest.clone())
-        self.register_buffer('high', highest.clone())
-        self.register_buffer('centre', (highest + lowest) / 2)
-        self.register_buffer('half', (highest - lowest) / 2)
+        self.register_buffer('action_low', lowest.clone())
+        self.register_buffer('action_high', highest.clone())
+        self.register_buffer('action_centre', (highest + lowest) / 2)
+        self.register_buffer('action_half', (highest - lowest) / 2)
 
     def forward(self, vector: Tensor, image: Tensor | None = None) -> Tensor:
         """Return actions (B, A) for raw vectors (B, V) and uint8 images (B, H, W, C)."""
@@ -60,7 +60,7 @@ class PolicyModule(torch.nn.Module):
             x = torch.cat((features, x), dim=1)
         mean, _ = actor(p, x, self._architecture)
         low, high, centre, half = (
-            getattr(self, name) for name in ('low', 'high', 'centre', 'half')
+            getattr(self, f'action_{name}') for name in ('low', 'high', 'centre', 'half')
         )
         return torch.clamp(centre + half * mean.tanh(), low, high)
 
