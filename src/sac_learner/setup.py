@@ -59,7 +59,7 @@ setup(
     license='Apache-2.0',
     entry_points={
         'console_scripts': [
-            'sac_learner = sac_learner.learner_node:main',
+            'sac_learner = sac_learner.main:main',
             'report = sac_learner.report:main',
             'train = sac_learner.gym.train:main',
             'evaluate = sac_learner.gym.evaluate:main',

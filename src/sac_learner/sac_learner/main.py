@@ -1,0 +1,8 @@
+"""Entry point of the learner."""
+
+from sac_core import startup
+
+
+def main() -> int:
+    """Run the learner node."""
+    return startup.run('sac_learner.learner_node')
