@@ -123,3 +123,20 @@ def test_files_that_are_no_parameter_files_are_refused(tmp_path, text, message):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(ConfigError, match=r'none\.yaml: cannot be read'):
         from_file(tmp_path / 'none.yaml')
+
+
+SHIPPED = sorted(CONFIG.parent.glob('*.yaml'))
+
+
+@pytest.mark.parametrize('path', SHIPPED, ids=lambda path: path.stem)
+def test_every_shipped_file_works(path, capsys):
+    assert check_config.main([str(path)]) == 0, capsys.readouterr().err
+
+
+def test_the_policy_that_sees_images_does_not_know_the_valve():
+    from sac_agent.pilot import Pilot
+
+    spec = Pilot(from_file(CONFIG.with_name('dclaw_valve_image.yaml')), now=0.0).spec
+    assert spec.observation.image_shape == (32, 32, 3)
+    assert not [name for name in spec.observation.names if 'valve' in name or 'prong' in name]
+    assert not [name for name in spec.observation.names if 'target' in name]
