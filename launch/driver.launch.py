@@ -89,6 +89,7 @@ def start(context):
         'clock': value['clock'],
         'speed': ParameterValue(value['speed'], value_type=float),
         'autostart': simulated,
+        'recover': simulated,  # a person enables a real robot after a fault
         'camera': value['camera'],
     }
     if port:

@@ -53,6 +53,14 @@ def test_file_passes_check_config(file, capsys):
     assert check_config.main([str(file)]) == 0, capsys.readouterr().err
 
 
+def test_ros_itself_can_read_the_file(file):
+    """Its parser is stricter than PyYAML's: a bare y is a truth value, a list has one type."""
+    rclpy = pytest.importorskip('rclpy')
+    context = rclpy.Context()
+    context.init(['--ros-args', '--params-file', str(file)])
+    context.shutdown()
+
+
 def test_file_has_no_section_that_nobody_reads(file):
     assert set(sections(file)) <= {'sac_agent', 'sac_learner', 'driver'}
 

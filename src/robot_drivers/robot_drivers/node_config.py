@@ -39,6 +39,13 @@ class NodeConfig:
         default=20.0,
         metadata={'doc': 'How long to wait for an emulated robot [s].', 'range': (0.0, 600.0)},
     )
+    recover: bool = field(
+        default=False,
+        metadata={
+            'doc': 'Simulation: enable again 1 s after a fault, as nobody stands by; never after '
+            'an e-stop.',
+        },
+    )
     realtime_priority: int = field(
         default=10,
         metadata={
@@ -55,6 +62,11 @@ class NodeConfig:
     )
 
     def __post_init__(self) -> None:
-        """Only an emulated robot can wait."""
+        """Only an emulated robot can wait, or be enabled by nobody."""
         if self.backend == 'hardware' and self.clock == 'lockstep':
             raise ValueError("a real robot does not wait: backend 'hardware' needs clock 'wall'")
+        if self.backend == 'hardware' and self.recover:
+            raise ValueError(
+                "a person enables a real robot after a fault: backend 'hardware' needs recover "
+                'false'
+            )

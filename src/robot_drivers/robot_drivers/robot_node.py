@@ -36,6 +36,7 @@ from sac_core.convert import floats64, seconds
 from sac_core.parameters import declare_config, on_change
 
 IDLE_PERIOD = 0.1  # [s] lockstep: how often a waiting robot shows its state again
+RECOVERY_PERIOD = 1.0  # [s] simulation: between two attempts to enable a robot after a fault
 CONNECT_PERIOD = 0.1  # [s] between two attempts to find an emulated robot
 
 
@@ -181,6 +182,7 @@ class RobotNode(LifecycleNode):
         self._pace_timer = self.create_timer(1.0, self._on_due)
         self._pace_timer.cancel()
         self._report_timer = self.create_timer(1.0, self._on_report)
+        self._recovery_timer = self.create_timer(RECOVERY_PERIOD, self._on_recovery)
 
     def _close(self) -> None:
         self.close()
@@ -371,6 +373,22 @@ class RobotNode(LifecycleNode):
         return response
 
     # Diagnostics
+
+    def _on_recovery(self) -> None:
+        """Enable a simulated robot after a fault, as a person would."""
+        driver = self.driver
+        if driver is None or not (self.settings.recover and self._enabled_once and driver.fault):
+            return
+        if driver.safety.level is not Level.LIMP:
+            return
+        try:
+            driver.enable()
+        except RobotError as error:
+            self.get_logger().warning(f'not enabled yet: {error}', throttle_duration_sec=5.0)
+            return
+        self._pacer.rest(time.monotonic())
+        self._show(driver.state)
+        self._tell()
 
     def _on_report(self) -> None:
         if self.driver is None:

@@ -29,6 +29,7 @@ from std_msgs.msg import String  # noqa: E402
 from std_srvs.srv import Trigger  # noqa: E402
 
 from robot_drivers.dclaw.config import JOINTS, LIMIT, NAMES, REST_POSE  # noqa: E402
+from robot_drivers.node_config import NodeConfig  # noqa: E402
 from sac_core import qos  # noqa: E402
 from sac_core.convert import floats64, seconds  # noqa: E402
 
@@ -139,6 +140,7 @@ def test_each_command_lets_one_period_pass_and_is_answered(run, lockstep_hand):
     joints = user.last('joint_states')
     assert tuple(joints.name) == NAMES
     assert len(joints.position) == len(joints.velocity) == len(joints.effort) == 10
+    user.until(lambda: len(user.messages['applied_command']) == 5)
     applied = user.last('applied_command')
     np.testing.assert_allclose(applied.values, REST_POSE + 0.1, atol=1e-9)
     assert tuple(applied.names) == JOINTS
@@ -354,3 +356,23 @@ def test_failed_start_is_one_clear_line_and_exit_code_2(
     assert result.returncode == 2
     assert reason in result.stderr
     assert result.stderr.count('\n') == 1, result.stderr
+
+
+def test_simulated_robot_is_enabled_again_after_a_fault_but_not_after_an_e_stop(
+    run, lockstep_hand
+):
+    user = run(lockstep_hand, recover=True)
+    user.until(lambda: user.state() == 'active')
+    lockstep_hand.ask('alert 11 32')
+    user.until(lambda: user.state().startswith('limp'))
+    user.until(lambda: user.state() == 'active')
+    assert user.trigger('estop').success
+    user.until(lambda: user.state().startswith('estop'))
+    begin = time.monotonic()
+    user.until(lambda: time.monotonic() > begin + 2.5)
+    assert user.state().startswith('estop')
+
+
+def test_real_robot_is_enabled_again_by_a_person_only():
+    with pytest.raises(ValueError, match='a person enables a real robot after a fault'):
+        NodeConfig(backend='hardware', clock='wall', recover=True)

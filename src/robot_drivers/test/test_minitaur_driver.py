@@ -372,6 +372,17 @@ def test_health_reads_like_a_manual(lockstep):
     assert health['datagrams received'] > 10
 
 
+def test_simulated_robot_with_hot_motors_is_limp_and_cool_when_enabled_again(lockstep):
+    robot = lockstep.standing(temperature_limit=30.0)
+    lockstep.emulator.plant.controller._thermal.winding[3] = 75.0
+    robot.command(leg.NEUTRAL)
+    with pytest.raises(MotorFaultError, match='a motor has 75 Celsius, limit 30'):
+        robot.read()
+    robot.enable()
+    run(robot, robot.reset({}, 10.0))
+    assert robot.health()['winding temperature, hottest [Celsius]'] < 30
+
+
 def test_close_is_allowed_at_any_time_and_twice(lockstep):
     robot = lockstep.robot()
     robot.close()

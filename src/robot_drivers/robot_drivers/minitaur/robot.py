@@ -89,12 +89,19 @@ class MinitaurRobot(Robot):
             )
 
     def enable(self) -> None:
-        """Clear the controller's faults and hold the measured pose, in a new session."""
+        """Clear the controller's faults and hold the measured pose, in a new session.
+
+        A simulated robot with hot motors is first put down anew, which cools them.
+        """
         if not self._link.is_open:
             raise NotConnectedError('link to the motor controller is closed; connect first')
         self._target = None
         self._link.renew()
         state = self._exchange(MODE_OFF)
+        hot = float(state.temperature.max()) > self._config.temperature_limit
+        if hot and self._connection.backend == 'sim':
+            self._stage.request('place', x=0.0, y=0.0, yaw=0.0)  # picked up and left to cool
+            state = self._exchange(MODE_OFF)
         if state.faults & ~FAULT_COMMAND_TIMEOUT:
             state = self._exchange(MODE_RESET)
         self._check_motors(state)
