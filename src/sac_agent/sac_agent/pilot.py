@@ -190,6 +190,7 @@ class Pilot:
         self._goals, self._evaluation_goals = goals, evaluation_goals
         self._schedule = EvaluationSchedule(config.evaluation, progress.steps)
         self._best = BestPolicy()
+        self._collapsed = False
         self._episode: _Episode | None = None
         self._goal: dict[str, float] | None = None
         self._next_is_evaluation = False
@@ -205,8 +206,8 @@ class Pilot:
 
     @property
     def evaluating(self) -> bool:
-        """Whether the episode under way or next is one of evaluation."""
-        return self._schedule.running
+        """Whether the episode under way, or else the next one, is one of evaluation."""
+        return self._episode.evaluation if self._episode else self._schedule.running
 
     @property
     def in_episode(self) -> bool:
@@ -253,7 +254,9 @@ class Pilot:
         self._episode = _Episode(self._episodes, self._next_is_evaluation)
         # One policy for the whole batch, so that the figures say something about it.
         if self._next_is_evaluation and not self._schedule.begun:
-            self.policies.follow()
+            if self._collapsed:
+                self.policies.follow()
+            self._collapsed = False
             self.policies.adopt()
         self._stop = Truncation.NONE
         self._noise.reset()
@@ -497,6 +500,7 @@ class Pilot:
             self.policies.mark_best()
         elif collapsed:
             self.policies.rollback()
+            self._collapsed = True
 
     def progress(self) -> Progress:
         """Return what a later session of the stream has to know."""

@@ -52,6 +52,7 @@ class ResetCycle:
             node.create_client(ResetRobot, config.reset_service) if config.reset_service else None
         )
         self._future: Future[Any] | None = None
+        self._abandoned: Future[Any] | None = None
         self._timer: Any = None
         self._failures = 0
         self._not_before = 0.0
@@ -78,6 +79,9 @@ class ResetCycle:
             self._future.cancel()
             self._future = None
             self._fail('no answer from the driver', needs_help=False)
+        if self._abandoned is not None and not self._abandoned.done():
+            # The driver can do one reset at a time.
+            return now - self.began > self._config.reset_timeout + GRACE
         return now >= self._not_before
 
     def begin(self, goal: Mapping[str, float]) -> None:
@@ -96,7 +100,8 @@ class ResetCycle:
 
     def abandon(self) -> None:
         """Care no more for the answer of a reset under way, nor for its episode."""
-        self._future = None
+        if self._future is not None:
+            self._abandoned, self._future = self._future, None
         self.settling = False
 
     def _on_answer(self, future: Any) -> None:

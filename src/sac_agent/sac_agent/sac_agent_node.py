@@ -167,8 +167,8 @@ class SacAgentNode(LifecycleNode):
         """Stop acting; the robot holds."""
         for timer in self._timers:
             self.destroy_timer(timer)
-        self._stop_episode(_OPERATOR)
         self.pilot.machine.on(Event.PAUSE, time.monotonic(), 'deactivated')
+        self._stop_episode(_OPERATOR)
         self.pilot.machine.on(Event.RESUME, time.monotonic())
         return super().on_deactivate(state)
 
@@ -177,6 +177,7 @@ class SacAgentNode(LifecycleNode):
         if not self._open:
             return
         self._open = False
+        self.pilot.machine.on(Event.FINISH, time.monotonic(), 'the node ends')
         self._stop_episode(Truncation.SHUTDOWN)
         self._files.save_account(self.pilot.machine.account)
         self._sender.close()
@@ -390,8 +391,8 @@ class SacAgentNode(LifecycleNode):
                     self.get_logger().error(str(error), throttle_duration_sec=5.0)
         if message.state == LearnerStatus.STATE_FINISHED:
             if self.pilot.machine.state is not State.FINISHED:
-                self._stop_episode(Truncation.SHUTDOWN)
                 self.pilot.machine.on(Event.FINISH, time.monotonic(), 'the learner has finished')
+                self._stop_episode(Truncation.SHUTDOWN)
         elif self._acting and not self._reset.settling:
             self._act()
 
@@ -462,9 +463,9 @@ class SacAgentNode(LifecycleNode):
         self._lose(_STALE, reason)
 
     def _lose(self, truncation: Truncation, reason: str) -> None:
-        self._stop_episode(truncation)
-        self.pilot.machine.on(Event.LOST, time.monotonic(), reason)
         self._reset.postpone(0.5)
+        self.pilot.machine.on(Event.LOST, time.monotonic(), reason)
+        self._stop_episode(truncation)
 
     def _drive_reset(self, now: float) -> None:
         ending = self.exit_code is not None or self._shutdown_by is not None
@@ -483,6 +484,8 @@ class SacAgentNode(LifecycleNode):
         """Begin the episode once a state from after the reset is there."""
         reset, now = self._reset, time.monotonic()
         if not reset.settling or now - reset.done < self.config.episode.settle:
+            return
+        if self.pilot.machine.state is State.HUMAN:
             return
         if self.pilot.machine.state is not State.RUNNING:
             reset.abandon()
@@ -534,9 +537,9 @@ class SacAgentNode(LifecycleNode):
     def ask_to_end(self) -> None:
         """End after the step under way, once the learner has everything, or a second later."""
         if self._shutdown_by is None and self._open:
+            self._shutdown_by = time.monotonic() + 1.0
             if not self.pilot.stop_after_step(Truncation.SHUTDOWN):
                 self._stop_episode(Truncation.SHUTDOWN)
-            self._shutdown_by = time.monotonic() + 1.0
 
     @property
     def ended(self) -> bool:

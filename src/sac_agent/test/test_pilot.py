@@ -175,6 +175,38 @@ def test_an_evaluation_episode_that_was_cut_short_is_repeated():
     assert run.episode()[-1].evaluation is not None
 
 
+def test_after_a_collapse_the_best_policy_acts_until_the_next_evaluation():
+    run = Run(evaluation__every=10, evaluation__episodes=1, evaluation__rollback_drop=0.5,
+              reward_weights={'distance': 1.0})  # fmt: skip
+    spec = run.pilot.spec
+    architecture = Architecture(spec.observation.vector_size, spec.action_size, hidden=(8,))
+
+    def evaluate(version, weight):
+        from sac_agent.weights import PolicyOffer
+        from sac_core.policy_format import checksum, pack
+
+        arrays = {n: np.zeros(s, 'f4') for n, s in layout(architecture)}
+        arrays['observation.std'] += 1.0
+        data = pack(arrays, architecture)
+        offer = PolicyOffer('l', version, version, spec.spec_hash(), architecture.to_json(),
+                            checksum(data), data)  # fmt: skip
+        assert run.pilot.policies.offer(offer) == ''
+        run.pilot.tune(
+            configured(evaluation__rollback_drop=0.5, reward_weights={'distance': weight})
+        )
+        for _ in range(2):
+            run.episode()
+        return run.episode()[-1].evaluation
+
+    assert evaluate(1, 5.0).policy_version == 1
+    assert evaluate(2, 1.0).policy_version == 2
+    assert evaluate(3, 4.0).policy_version == 3
+    assert run.pilot.policies.version == 2
+    assert run.episode()[0].record.policy_version == 2
+    run.episode()
+    assert run.episode()[0].record.policy_version == 3
+
+
 def test_evaluation_needs_a_policy():
     with pytest.raises(ValueError, match='no policy to evaluate yet'):
         Run().pilot.evaluate(1)
