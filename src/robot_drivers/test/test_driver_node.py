@@ -141,7 +141,6 @@ def test_each_command_lets_one_period_pass_and_is_answered(run, lockstep_hand):
     assert tuple(joints.name) == NAMES
     assert len(joints.position) == len(joints.velocity) == len(joints.effort) == 10
     user.until(lambda: len(user.messages['applied_command']) == 5)
-    user.until(lambda: len(user.messages['applied_command']) == 5)
     applied = user.last('applied_command')
     np.testing.assert_allclose(applied.values, REST_POSE + 0.1, atol=1e-9)
     assert tuple(applied.names) == JOINTS
