@@ -103,7 +103,7 @@ class Loop:
         while training.transitions < limit and not stopped():
             observed, fresh = self._step(*observed, fresh=fresh)
             while training.learn(training.sac.config.policy_delay) and not stopped():
-                pass
+                self._look()  # after a crash there may be many
             steps = training.transitions
             if every and steps % every == 0 and self._evaluate(stopped):
                 evaluated = steps
