@@ -51,7 +51,11 @@ setup(
         (f'share/{package_name}', ['package.xml']),
     ],
     install_requires=['setuptools'],
-    extras_require={'test': ['pytest'], 'gym': ['gymnasium[mujoco]'], 'onnx': ['onnx', 'onnxscript']},
+    extras_require={
+        'test': ['pytest'],
+        'gym': ['gymnasium[mujoco]'],
+        'onnx': ['onnx', 'onnxscript'],
+    },
     zip_safe=False,
     maintainer='SAC robot learning maintainers',
     maintainer_email='maintainers@users.noreply.example.org',
