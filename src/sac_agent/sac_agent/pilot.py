@@ -194,6 +194,7 @@ class Pilot:
         self._episode: _Episode | None = None
         self._goal: dict[str, float] | None = None
         self._next_is_evaluation = False
+        self._faults = 0  # that cut evaluation episodes of the batch under way
         self._latest: Sample | None = None
         self._observed: Observed | None = None
         self._pending: _Pending | None = None
@@ -285,14 +286,9 @@ class Pilot:
         episode.sensors.append(sample.raw)
         episode.actions.append(action)
         episode.rewards.append(terms)
-        truncation = Truncation.NONE
-        if not terminated:
-            truncation = self._stop
-            if (
-                truncation is Truncation.NONE
-                and len(episode.actions) >= self.config.episode.time_limit
-            ):
-                truncation = Truncation.TIME_LIMIT
+        if not episode.evaluation:
+            self.steps += 1
+        truncation = Truncation.NONE if terminated else self._truncation(episode)
         dropped = pending.deadline_missed and self.config.timing.drop_late
         record = None
         if not dropped:
@@ -320,13 +316,21 @@ class Pilot:
                 deadline_missed=pending.deadline_missed,
             )
         episode.segment_start = dropped
-        if not episode.evaluation:
-            self.steps += 1
         self._observed, self._pending = observed, None
         if terminated or truncation is not Truncation.NONE:
             summary, evaluation = self._end(terminated, truncation)
             return Outcome(record, summary, evaluation)
         return Outcome(record)
+
+    def _truncation(self, episode: _Episode) -> Truncation:
+        if self._stop is not Truncation.NONE:
+            return self._stop
+        if len(episode.actions) >= self.config.episode.time_limit:
+            return Truncation.TIME_LIMIT
+        # The learner asks for no more steps, only for the last evaluation.
+        if not episode.evaluation and self.steps == self.config.evaluation.final:
+            return Truncation.SHUTDOWN
+        return Truncation.NONE
 
     def stop_after_step(self, reason: Truncation) -> bool:
         """Truncate the episode at the next observation; return False if there is none to end."""
@@ -487,10 +491,15 @@ class Pilot:
         )
         finished = None
         whole = terminated or truncation is Truncation.TIME_LIMIT
+        if episode.evaluation and truncation is Truncation.FAULT and length:
+            # A policy that brings a fault about, such as hot motors, would be tried for ever.
+            self._faults += 1
+            whole = self._faults > self.config.evaluation.episodes
         # An evaluation episode that was cut short says nothing, so it is repeated.
         if episode.evaluation and whole:
             finished = self._schedule.end_episode(record)
             if finished is not None:
+                self._faults = 0
                 self._judge(finished)
         return record, finished
 

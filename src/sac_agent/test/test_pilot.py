@@ -175,6 +175,20 @@ def test_an_evaluation_episode_that_was_cut_short_is_repeated():
     assert run.episode()[-1].evaluation is not None
 
 
+def test_a_policy_that_always_causes_a_fault_is_not_evaluated_for_ever():
+    run = Run(evaluation__episodes=2)
+    run.policy()
+    run.pilot.evaluate(2)
+    outcomes = []
+    while run.pilot.evaluating:
+        run.begin()
+        run.step()
+        outcomes.append(run.pilot.interrupt(Truncation.FAULT))
+        assert len(outcomes) < 10
+    assert len(outcomes) == 4  # two are repeated, then they count
+    assert outcomes[-1].evaluation.episodes == 2
+
+
 def test_after_a_collapse_the_best_policy_acts_until_the_next_evaluation():
     run = Run(evaluation__every=10, evaluation__episodes=1, evaluation__rollback_drop=0.5,
               reward_weights={'distance': 1.0})  # fmt: skip
@@ -205,6 +219,17 @@ def test_after_a_collapse_the_best_policy_acts_until_the_next_evaluation():
     assert run.episode()[0].record.policy_version == 2
     run.episode()
     assert run.episode()[0].record.policy_version == 3
+
+
+def test_the_last_training_step_ends_its_episode_and_is_evaluated():
+    run = Run(evaluation__final=7, evaluation__episodes=1)
+    run.policy()
+    run.episode()
+    *_, last = run.episode()
+    assert run.pilot.steps == 7
+    assert last.record.truncation_reason is Truncation.SHUTDOWN
+    assert run.episode()[-1].evaluation.steps == 7
+    assert len(run.episode()) == 5
 
 
 def test_evaluation_needs_a_policy():
