@@ -5,12 +5,20 @@ import pytest
 
 from sac_agent.errors import ConfigError
 from sac_agent.layout import SensorLayout
+from sac_agent.tasks.dclaw_geometry import JOINTS
 from sac_agent.tasks.dclaw_valve import DclawValve
 from sac_agent.tasks.minitaur_walk import MinitaurWalk, MinitaurWalkConfig
 from sac_agent.tasks.sawyer_stack import SawyerStack
 from sac_agent.tasks.task import find_task, make_task, Trajectory
 
-VALVE = SensorLayout(('joint_states.position[valve_joint]', 'joint_states.velocity[valve_joint]'))
+VALVE = SensorLayout(
+    (
+        'joint_states.position[valve_joint]',
+        'joint_states.velocity[valve_joint]',
+        *(f'joint_states.position[{j}]' for j in JOINTS),
+        *(f'joint_states.velocity[{j}]' for j in JOINTS),
+    )
+)
 MOTORS = MinitaurWalkConfig().motors
 MINITAUR = SensorLayout(
     (
@@ -68,15 +76,27 @@ def test_the_valve_counts_the_shortest_way_to_its_target(turns):
 
 
 def test_the_valve_reward_falls_with_distance_and_with_motion_at_the_target():
-    def reward(error, velocity=0.0):
-        after = np.array([np.pi + error, velocity])
+    def reward(error, velocity=0.0, fingers=0.0):
+        after = np.array([np.pi + error, velocity, *np.zeros(9), *np.full(9, fingers)])
         return valve().reward(after, NOTHING, after, []).sum()
 
     rewards = [reward(e) for e in (0.0, 0.05, 0.1, 0.3, 1.0, 3.0)]
     assert rewards == sorted(rewards, reverse=True)
     assert reward(0.0, 1.0) < reward(0.0)
+    assert reward(0.0, fingers=1.0) < reward(0.0)
     assert reward(2.0, 1.0) == pytest.approx(reward(2.0), abs=0.01)
     assert reward(0.5) == pytest.approx(reward(-0.5))
+
+
+def test_the_valve_shows_where_the_fingertips_are_from_the_nearest_prong():
+    raw = np.zeros(20)
+    raw[0] = 0.2
+    one = valve().features(raw)
+    raw[0] += 2 * np.pi / 3  # the next prong is now where this one was
+    other = valve().features(raw)
+    assert one.shape == (len(DclawValve.feature_names),)
+    assert one[1:] == pytest.approx(other[1:])
+    assert one[0] != pytest.approx(other[0])
 
 
 def test_the_valve_starts_anywhere():

@@ -16,6 +16,7 @@ import numpy as np
 from sac_agent.angles import wrap
 from sac_agent.layout import SensorLayout
 from sac_agent.settings import option
+from sac_agent.tasks.dclaw_geometry import fingertips, JOINTS
 from sac_agent.tasks.task import Array, Task, Trajectory
 
 
@@ -31,13 +32,16 @@ class DclawValveConfig:
     start_high: float = option(pi, 'Largest angle after a reset [rad].', range=(-10.0, 10.0))
     tolerance: float = option(0.1, 'Distance that counts as solved [rad].', range=(0.001, 3.2))
     distance_cost: float = option(2.0, 'Reward per rad of distance.', range=(0.0, 100.0))
-    bonus: float = option(5.0, 'Reward at the target.', range=(0.0, 100.0))
-    bonus_width: float = option(0.15, 'Distance of 37 % of the bonus [rad].', range=(0.001, 3.2))
+    bonus: float = option(6.0, 'Reward at the target.', range=(0.0, 100.0))
+    bonus_width: float = option(0.2, 'Distance of 37 % of the bonus [rad].', range=(0.001, 3.2))
     velocity_cost: float = option(
-        1.0, 'Cost per rad/s of the valve near the target.', range=(0.0, 100.0)
+        1.0, 'Cost per rad/s of the valve at the target.', range=(0.0, 100.0)
     )
     finger_cost: float = option(
-        0.5, 'Cost per rad/s of the mean finger joint near the target.', range=(0.0, 100.0)
+        3.0, 'Cost per rad/s of the mean finger joint at the target.', range=(0.0, 100.0)
+    )
+    still_width: float = option(
+        0.08, 'Distance at which motion costs 60 % of that [rad].', range=(0.001, 3.2)
     )
 
 
@@ -46,7 +50,10 @@ class DclawValve(Task):
 
     config_type = DclawValveConfig
     reward_names = ('distance', 'bonus', 'velocity')
-    feature_names = ('target_error', 'prong_cos', 'prong_sin')
+    feature_names = (
+        'target_error',
+        *(f'tip_{i}_{what}' for what in ('cos', 'sin', 'radius', 'depth') for i in range(3)),
+    )
     distance = 'median_distance'
     paper: ClassVar[Mapping[str, float]] = {'steps_image': 300_000, 'hours_state': 3.0}
 
@@ -55,6 +62,7 @@ class DclawValve(Task):
         super().__init__(layout, config, period)
         self._angle = layout.index(config.source, config.valve)
         self._velocity = layout.index(config.velocity_source, config.valve)
+        self._joints = [layout.index(config.source, name) for name in JOINTS]
         prefix = f'{config.velocity_source}['
         self._fingers = [
             i
@@ -79,14 +87,14 @@ class DclawValve(Task):
         config = self.config
         distance = abs(self.error(after))
         near = np.exp(-distance / config.bonus_width)
+        solved = np.exp(-0.5 * (distance / config.still_width) ** 2)
         motion = config.velocity_cost * abs(after[self._velocity])
-        if self._fingers:
-            motion += config.finger_cost * np.abs(after[self._fingers]).mean()
+        motion += config.finger_cost * np.abs(after[self._fingers]).mean()
         return np.array(
             [
                 -config.distance_cost * distance,
                 config.bonus * near,
-                -near * motion,
+                -solved * motion,
             ]
         )
 
@@ -105,9 +113,19 @@ class DclawValve(Task):
         }
 
     def features(self, raw: Array) -> Array:
-        """Return the distance from the target over pi, and where the nearest prong is, (3,).
+        """Return the distance from the target over pi, and where the fingertips are, (13,).
 
-        The valve has three equal prongs: what a finger meets repeats every 120 degrees.
+        A tip's angle is given from the nearest prong: the valve has three equal ones, so what a
+        finger meets repeats every 120 degrees. Radius and depth are from the prongs' middle.
         """
-        prong = 3.0 * raw[self._angle]
-        return np.array([self.error(raw) / pi, np.cos(prong), np.sin(prong)])
+        angles, radii, depths = fingertips(raw[self._joints])
+        phase = 3.0 * (angles - raw[self._angle])
+        return np.concatenate(
+            [
+                [self.error(raw) / pi],
+                np.cos(phase),
+                np.sin(phase),
+                (radii - 0.07) / 0.05,
+                (depths - 0.2) / 0.05,
+            ]
+        )
