@@ -83,7 +83,7 @@ class DclawValve(Task):
     def reward(
         self, before: Array, action: Array, after: Array, history: Sequence[Array]
     ) -> Array:
-        """Return ``-c |d|``, ``b exp(-|d| / w)``, costs of valve speed there and of finger speed."""
+        """Return ``-c |d|``, ``b exp(-|d| / w)``, costs of valve speed there, of finger speed."""
         config = self.config
         distance = abs(self.error(after))
         solved = np.exp(-0.5 * (distance / config.still_width) ** 2)
