@@ -4,6 +4,7 @@ from collections.abc import Callable
 import sys
 
 import rclpy
+from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.topic_endpoint_info import TopicEndpointInfo
 
@@ -48,4 +49,7 @@ def publishers_of(node: Node, topic: str) -> list[TopicEndpointInfo]:
 def spin_until(node: Node, is_done: Callable[[], bool]) -> None:
     """Execute callbacks until something is done or the user interrupts."""
     while rclpy.ok() and not is_done():
-        rclpy.spin_once(node, timeout_sec=0.5)
+        try:
+            rclpy.spin_once(node, timeout_sec=0.5)
+        except ExternalShutdownException:  # SIGTERM
+            return
