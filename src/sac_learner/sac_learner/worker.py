@@ -71,6 +71,8 @@ class Worker:
         self._paused = False
         self._stopping = threading.Event()
         self._finished = False
+        self._last_status: dict[str, Any] = {}
+        self._status_lock = threading.Lock()
         self._evaluated_steps = -1
         self._exhausted_since: float | None = None
         self._published: tuple[float, int] = (float('-inf'), -1)
@@ -140,7 +142,11 @@ class Worker:
         self._paused = paused
 
     def status(self) -> dict[str, Any]:
-        """Return the fields of LearnerStatus."""
+        """Return the fields of LearnerStatus; those of the end once the run is closed."""
+        with self._status_lock:
+            return dict(self._last_status) if self._last_status else self._present_status()
+
+    def _present_status(self) -> dict[str, Any]:
         training = self._training
         base = {'learner_id': self.learner_id, 'state': self._state}
         if training is None:
@@ -258,10 +264,16 @@ class Worker:
         if training is not None:
             try:
                 training.record()
+                training.replay.flush()
+            except (OSError, ReplayError) as error:
+                self._fail(error)
+            # From here on nobody looks into the replay any more.
+            with self._status_lock:
+                self._last_status = self._present_status()
+            try:
                 training.close()
             except (OSError, ReplayError, CheckpointError) as error:
-                self.failure = self.failure or str(error)
-                self.exit_code = self.exit_code or 1
+                self._fail(error)
         self._metrics.event('stop', failure=self.failure)
         self._metrics.close()
         settings = self._settings
@@ -272,6 +284,10 @@ class Worker:
             *(['--paper-hours', str(settings.paper_hours)] if settings.paper_hours else []),
         ]
         report.main(arguments)
+
+    def _fail(self, error: Exception) -> None:
+        self.failure = self.failure or str(error)
+        self.exit_code = self.exit_code or 1
 
     # What arrives
 

@@ -4,64 +4,22 @@ from array import array
 
 import numpy as np
 import pytest
-from sac_msgs.msg import Observation, Transition
 
-from sac_core.spec import AgentSpec, ObservationSpec
 from sac_learner.metrics import Metrics, read
 from sac_learner.run_directory import RunDirectory
-from sac_learner.sac.config import SacConfig
 from sac_learner.settings import LearnerSettings
 from sac_learner.training import Training
 
-SPEC = AgentSpec(
-    agent_id='claw',
-    stream_id='s1',
-    task='t',
-    control_period=0.1,
-    observation=ObservationSpec(names=('x', 'y')),
-    action_names=('a',),
-)
-CONFIG = SacConfig(
-    batch_size=16,
-    replay_capacity=5000,
-    learning_starts=50,
-    actor_hidden=(16, 16),
-    critic_hidden=(16, 16),
-)
-
-
-def transitions(count, start=0):
-    """Return messages of episodes of ten steps, the same for the same numbers."""
-    messages = []
-    for i in range(start, start + count):
-        rng = np.random.default_rng(i)
-        here = np.random.default_rng([i, 1]).normal(size=2)
-        there = np.random.default_rng([i + 1, 1]).normal(size=2)
-        messages.append(
-            Transition(
-                agent_id='claw',
-                stream_id='s1',
-                sequence=i + 1,
-                segment_start=i % 10 == 0,
-                observation=Observation(vector=array('f', here)),
-                next_observation=Observation(vector=array('f', there)),
-                action=array('f', rng.uniform(-1, 1, 1)),
-                reward=float(rng.normal()),
-                truncated=i % 10 == 9,
-            )
-        )
-    return messages
-
 
 @pytest.fixture
-def make_training(tmp_path):
+def make_training(tmp_path, small):
     opened = []
 
     def make(name='run', **settings):
         run = RunDirectory(tmp_path / name)
         metrics = Metrics(run.path, tensorboard=False)
         settings = LearnerSettings(run_dir=str(run.path), threads=1, **settings)
-        opened.append(Training(SPEC, CONFIG, settings, run, metrics))
+        opened.append(Training(small.spec, small.config, settings, run, metrics))
         return opened[-1]
 
     return make
@@ -79,17 +37,17 @@ def weights(training):
     return b''.join(array.tobytes() for array in training.sac.policy()[1].values())
 
 
-def test_update_to_data_ratio_is_kept(make_training):
+def test_update_to_data_ratio_is_kept(make_training, small):
     training = make_training()
-    feed(training, transitions(150))
+    feed(training, small.transitions(150))
     assert (training.transitions, training.updates) == (150, 100)
     assert training.update_to_data == 1.0
     assert training.budget == 150 + LearnerSettings().max_lead
 
 
-def test_every_transition_counts_once_in_any_order(make_training):
+def test_every_transition_counts_once_in_any_order(make_training, small):
     training = make_training()
-    messages = transitions(40)
+    messages = small.transitions(40)
     for message in [*messages[5:20], *messages[:10], *messages[::-1]]:
         training.receive(message)
     assert training.transitions == 40
@@ -97,24 +55,24 @@ def test_every_transition_counts_once_in_any_order(make_training):
     assert training.acks() == [('claw', 's1', 40, 40)]
 
 
-def test_resumed_run_goes_on_byte_for_byte(make_training):
+def test_resumed_run_goes_on_byte_for_byte(make_training, small):
     whole = make_training('whole')
-    feed(whole, transitions(300))
+    feed(whole, small.transitions(300))
     parted = make_training('parted')
-    feed(parted, transitions(200))
+    feed(parted, small.transitions(200))
     parted.close()
     resumed = make_training('parted')
     assert resumed.updates == 150
-    feed(resumed, transitions(100, start=200))
+    feed(resumed, small.transitions(100, start=200))
     assert weights(resumed) == weights(whole)
 
 
-def test_exact_resume_forgets_what_came_after_the_checkpoint(make_training):
+def test_exact_resume_forgets_what_came_after_the_checkpoint(make_training, small):
     training = make_training()
-    feed(training, transitions(200))
+    feed(training, small.transitions(200))
     training._checkpoints.save(training._snapshot())
     reference = weights(training)
-    feed(training, transitions(50, start=200))
+    feed(training, small.transitions(50, start=200))
     training.replay.close()  # as if killed: no later checkpoint
     resumed = make_training(exact_resume=True)
     assert weights(resumed) == reference
@@ -122,22 +80,22 @@ def test_exact_resume_forgets_what_came_after_the_checkpoint(make_training):
     assert resumed.acks()[0][2] == 200
 
 
-def test_killed_run_keeps_its_data_and_owes_the_updates(make_training):
+def test_killed_run_keeps_its_data_and_owes_the_updates(make_training, small):
     training = make_training()
-    feed(training, transitions(200))
+    feed(training, small.transitions(200))
     training._checkpoints.save(training._snapshot())
-    feed(training, transitions(50, start=200))
+    feed(training, small.transitions(50, start=200))
     training.replay.close()
     resumed = make_training()
     assert (resumed.transitions, resumed.updates) == (250, 150)
     assert resumed.updates_are_due()
 
 
-def test_damaged_checkpoint_is_refused_and_the_one_before_used(make_training, tmp_path):
+def test_damaged_checkpoint_is_refused_and_the_one_before_used(make_training, small, tmp_path):
     training = make_training()
-    feed(training, transitions(100))
+    feed(training, small.transitions(100))
     training._checkpoints.save(training._snapshot())
-    feed(training, transitions(100, start=100))
+    feed(training, small.transitions(100, start=100))
     training.close()
     newest = sorted((tmp_path / 'run' / 'checkpoints').glob('checkpoint_*'))[-1]
     (newest / 'sac.safetensors').write_bytes(b'damaged')
@@ -151,10 +109,10 @@ def test_damaged_checkpoint_is_refused_and_the_one_before_used(make_training, tm
     assert 'is damaged' in event['reason']
 
 
-def test_best_policy_is_the_one_that_was_evaluated(make_training, tmp_path):
+def test_best_policy_is_the_one_that_was_evaluated(make_training, small, tmp_path):
     training = make_training()
     first = training.new_policy()
-    feed(training, transitions(100))
+    feed(training, small.transitions(100))
     training.new_policy()
     assert training.evaluated(first.version, 0.5, -10.0)
     assert not training.evaluated(first.version + 1, 0.4, -5.0)
@@ -166,9 +124,9 @@ def test_best_policy_is_the_one_that_was_evaluated(make_training, tmp_path):
     assert all(np.array_equal(arrays[n], first.arrays[n]) for n in arrays)
 
 
-def test_malformed_transitions_are_counted_and_change_nothing(make_training):
+def test_malformed_transitions_are_counted_and_change_nothing(make_training, small):
     training = make_training()
-    bad = transitions(4)
+    bad = small.transitions(4)
     bad[0].action = array('f', [float('nan')])
     bad[1].next_observation.vector = array('f', [0.0])
     bad[2].reward = float('inf')
