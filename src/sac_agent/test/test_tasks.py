@@ -101,7 +101,8 @@ def test_the_valve_shows_where_the_fingertips_are_from_the_nearest_prong():
 
 def test_the_valve_starts_anywhere():
     rng = np.random.default_rng(0)
-    goals = np.array([valve().reset_goal(rng)['valve_joint'] for _ in range(2000)])
+    task = valve()
+    goals = np.array([task.reset_goal(rng)['valve_joint'] for _ in range(2000)])
     assert goals.min() < -3.1
     assert goals.max() > 3.1
     assert abs(goals.mean()) < 0.15
