@@ -8,7 +8,13 @@ from pathlib import Path
 import subprocess
 
 from launch import LaunchDescription
-from launch.actions import DeclareLaunchArgument, LogInfo, OpaqueFunction, Shutdown
+from launch.actions import (
+    DeclareLaunchArgument,
+    LogInfo,
+    OpaqueFunction,
+    Shutdown,
+    TimerAction,
+)
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
@@ -99,18 +105,30 @@ def start(context):
     agent = _agent(value, common, lockstep)
     if value['evaluate']:
         return [agent]
-    learner = Node(
+    learner = _learner(value, common, run_dir)
+    return [LogInfo(msg=f'run directory: {run_dir}'), learner, agent]
+
+
+def _learner(value, common, run_dir):
+    """Return the learner; it is started again when it dies, and not when it has ended."""
+
+    def after(event, context):
+        stop_on_configuration_error(event, context)
+        if context.is_shutdown:
+            return None
+        if event.returncode == 0:
+            return _end(value, run_dir)
+        return [TimerAction(period=1.0, actions=[_learner(value, common, run_dir)])]
+
+    return Node(
         package='sac_learner',
         executable='sac_learner',
         name='sac_learner',
         output='screen',
         parameters=[*common, {'steps': ParameterValue(value['steps'], value_type=int)}],
-        respawn=True,
-        respawn_delay=1.0,
         sigterm_timeout='30',  # saving and drawing take a while on a busy machine
-        on_exit=lambda event, context: _after_learning(event, context, value, run_dir),
+        on_exit=after,
     )
-    return [LogInfo(msg=f'run directory: {run_dir}'), learner, agent]
 
 
 def _run_directory(value):
@@ -158,11 +176,8 @@ def _after_evaluation(event, context):
     return [Shutdown(reason='evaluation is done')]
 
 
-def _after_learning(event, context, value, run_dir):
+def _end(value, run_dir):
     """Film the policy once the learner has ended by itself, then end the launch."""
-    stop_on_configuration_error(event, context)
-    if event.returncode != 0 or context.is_shutdown:
-        return None
     done = Shutdown(reason='the run is complete')
     if not value['film']:
         return [done]

@@ -88,6 +88,32 @@ def test_return_rises_clearly_above_that_of_random_actions(tmp_path, started):
     assert list((run_dir / 'tensorboard').iterdir())
     assert list((run_dir / 'bags').rglob('*.mcap'))
     assert not processes_of(process.pid)
+    events = metrics.read(run_dir / 'metrics.jsonl', 'event')
+    assert [e['event'] for e in events].count('start') == 1  # ended, and not started again
+
+
+def test_learner_that_is_killed_is_started_again_and_goes_on(tmp_path, started):
+    run_dir = tmp_path / 'run'
+    process = launch(tmp_path, f'run_dir:={run_dir}', 'steps:=2500', 'film:=false')
+    started.append(process)
+    wait_for(
+        lambda: (run_dir / 'metrics.jsonl').exists() and len(returns(run_dir)) >= 13,
+        240,
+        'thirteen episodes',
+    )
+    (learner,) = (p for p in processes_of(process.pid) if 'sac_learner/sac_learner' in cmd(p))
+    learner.kill()
+    assert process.wait(timeout=240) == 0, (tmp_path / 'launch.log').read_text()[-3000:]
+    last = metrics.read(run_dir / 'metrics.jsonl', 'training')[-1]
+    assert last['steps'] == 2500
+    assert last['updates'] == 1500  # every transition once, and every update it called for
+
+
+def cmd(process):
+    try:
+        return ' '.join(process.cmdline())
+    except psutil.Error:
+        return ''
 
 
 def test_interrupted_run_leaves_nothing_behind_and_goes_on(tmp_path, started):
