@@ -280,9 +280,14 @@ class SacAgentNode(LifecycleNode):
         """Clocked: the newest state, whatever else happens."""
         now = time.monotonic()
         sample = self._latest
-        if not self._acting or self._reset.settling or sample is None:
+        if sample is None or now - sample.received > self.config.timing.stale_timeout:
             return
-        if now - sample.received > self.config.timing.stale_timeout:
+        resetting = self.pilot.machine.state is State.RESETTING
+        if resetting or (self._acting and self._reset.settling):
+            # Keeps the rate of the command topic; a driver in its reset ignores commands.
+            self._hold()
+            return
+        if not self._acting:
             return
         if not self.pilot.in_episode:
             self._begin(sample)
@@ -308,6 +313,8 @@ class SacAgentNode(LifecycleNode):
         self._unsent = int(outcome.record is not None)
         if outcome.episode is None:
             self._act()
+        elif not self.lockstep:
+            self._hold()
         self._publish(outcome)
 
     def _act(self) -> None:
