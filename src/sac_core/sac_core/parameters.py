@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import Field, fields, MISSING
+from difflib import get_close_matches
 from typing import Any, TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
@@ -59,6 +60,22 @@ def declare_config(node: 'Node', config_type: type[ConfigT], *, prefix: str = ''
         values[item.name] = tuple(value) if isinstance(default, tuple) else value
     check_values(config_type, values)
     return config_type(**values)
+
+
+def refuse_unknown(node: 'Node') -> None:
+    """Refuse values given for parameters that nobody declared; ROS would ignore them silently.
+
+    Raises:
+        ValueError: There is one; the text names it and the likeliest of the known names.
+    """
+    given = getattr(node, '_parameter_overrides', {})  # rclpy shows them nowhere else
+    known = set(node.get_parameters_by_prefix(''))
+    for name in sorted(given):
+        if name in known or name.startswith('qos_overrides.'):
+            continue
+        likely = get_close_matches(name, known, n=3)
+        hint = f'did you mean {" or ".join(likely)}?' if likely else f'there are {sorted(known)}'
+        raise ValueError(f'unknown parameter {name!r}; {hint}')
 
 
 def on_change(

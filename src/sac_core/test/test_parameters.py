@@ -4,7 +4,7 @@ import pytest
 import rclpy
 from rclpy.parameter import Parameter
 
-from sac_core.parameters import check_values, declare_config, on_change
+from sac_core.parameters import check_values, declare_config, on_change, refuse_unknown
 
 
 @dataclass(frozen=True)
@@ -89,3 +89,13 @@ def test_unknown_name_lists_the_known_ones():
 def test_boolean_is_no_number():
     with pytest.raises(ValueError, match='steps must be of type int'):
         check_values(Config, {'steps': True})
+
+
+def test_misspelt_parameter_is_refused_with_the_likeliest_names(make_node):
+    node = make_node(('rates', 2.5))
+    declare_config(node, Config)
+    with pytest.raises(ValueError, match="unknown parameter 'rates'; did you mean rate"):
+        refuse_unknown(node)
+    sound = make_node(('rate', 2.5))
+    declare_config(sound, Config)
+    refuse_unknown(sound)

@@ -29,7 +29,7 @@ from sac_msgs.msg import (
 from std_srvs.srv import SetBool, Trigger
 
 from sac_core import convert, qos
-from sac_core.parameters import declare_config, on_change
+from sac_core.parameters import declare_config, on_change, refuse_unknown
 from sac_core.policy_format import checksum, pack
 from sac_learner.checkpoint import CheckpointError
 from sac_learner.replay import ReplayError
@@ -56,6 +56,7 @@ class LearnerNode(Node):
         super().__init__('sac_learner')
         self._settings = declare_config(self, LearnerSettings)
         config = declare_config(self, SacConfig)
+        refuse_unknown(self)
         if not self._settings.run_dir:
             raise ValueError('parameter run_dir is missing: give the directory of the run')
         run = RunDirectory(Path(self._settings.run_dir))
