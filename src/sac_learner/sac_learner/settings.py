@@ -25,6 +25,13 @@ class LearnerSettings:
     stop_when_solved: bool = field(
         default=True, metadata={'doc': 'End the run when an evaluation says solved.'}
     )
+    solved_in_a_row: int = field(
+        default=1,
+        metadata={
+            'doc': 'Evaluations in a row that must say solved before the run ends.',
+            'range': (1, 1000),
+        },
+    )
     device: str = field(default='cpu', metadata={'doc': 'cpu, cuda or cuda:N.'})
     threads: int = field(
         default=0,

@@ -74,6 +74,7 @@ class Worker:
         self._last_status: dict[str, Any] = {}
         self._status_lock = threading.Lock()
         self._evaluated_steps = -1
+        self._solved_in_a_row = 0
         self._exhausted_since: float | None = None
         self._published: tuple[float, int] = (float('-inf'), -1)
         self._due = {'checkpoint': 0.0, 'metrics': 0.0, 'line': 0.0, 'flush': 0.0}
@@ -374,7 +375,9 @@ class Worker:
             f'evaluation after {msg.steps} steps: {msg.success_rate:.0%} success, '
             f'return {msg.mean_return:.1f}, {metrics}{" (best so far)" if best else ""}'
         )
-        if msg.solved and self._settings.stop_when_solved:
+        self._solved_in_a_row = self._solved_in_a_row + 1 if msg.solved else 0
+        enough = self._solved_in_a_row >= self._settings.solved_in_a_row
+        if enough and self._settings.stop_when_solved:
             self._finish(f'solved after {msg.steps} steps')
 
     def _on_parameter(self, name: str, value: Any) -> None:

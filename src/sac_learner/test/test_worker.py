@@ -62,6 +62,18 @@ def test_solved_run_ends_by_itself_and_keeps_its_best_policy(make_worker, small,
     assert 'solved after 120 steps' in (tmp_path / 'run/summary.txt').read_text()
 
 
+def test_run_goes_on_until_it_is_solved_often_enough(make_worker, small, tmp_path):
+    worker, _ = make_worker(solved_in_a_row=2)
+    for message in small.transitions(60):
+        worker.receive(message)
+    wait_for(lambda: worker.status().get('updates', 0) == 10)
+    for solved in (True, False, True, True):
+        assert worker.running
+        worker.evaluation(EvaluationSummary(steps=60, success_rate=float(solved), solved=solved))
+    wait_for(lambda: not worker.running)
+    assert len(metrics.read(tmp_path / 'run/metrics.jsonl', 'evaluation')) == 4
+
+
 def test_status_of_an_ended_run_can_still_be_read(make_worker, small):
     worker, _ = make_worker()
     for message in small.transitions(60):
