@@ -220,11 +220,6 @@ class Training:
             self._metrics.event('checkpoint_failed', reason=problem)
         self._checkpoints.save_soon(self._snapshot())
 
-    @property
-    def checkpoint_failure(self) -> str:
-        """Why the last checkpoint could not be written, or empty."""
-        return self._checkpoints.failure
-
     def close(self) -> None:
         """Save everything and close the files.
 
