@@ -5,11 +5,10 @@ One thread owns a `Training`; other threads read its counters only.
 
 from dataclasses import asdict, dataclass, field
 import time
-from typing import Any
+from typing import Any, TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-from sac_msgs.msg import Transition
 
 from sac_core.policy_format import Architecture
 from sac_core.spec import AgentSpec
@@ -30,6 +29,9 @@ from sac_learner.sac.agent import Sac
 from sac_learner.sac.config import SacConfig
 from sac_learner.settings import LearnerSettings
 from sac_learner.transitions import from_message, stream_key
+
+if TYPE_CHECKING:  # Gymnasium runs need no messages
+    from sac_msgs.msg import Transition
 
 KEPT_POLICIES = 100
 
@@ -150,7 +152,7 @@ class Training:
 
     # What the owning thread does
 
-    def receive(self, msg: Transition) -> None:
+    def receive(self, msg: 'Transition') -> None:
         """Take a transition message, in any order and any number of times."""
         stream = stream_key(msg.agent_id, msg.stream_id)
         try:

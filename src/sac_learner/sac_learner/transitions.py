@@ -1,12 +1,14 @@
 """A transition message as what the replay takes."""
 
-from typing import Any
+from typing import Any, TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-from sac_msgs.msg import Transition
 
 from sac_learner.replay import ReplayTransition
+
+if TYPE_CHECKING:
+    from sac_msgs.msg import Transition
 
 
 def stream_key(agent_id: str, stream_id: str) -> str:
@@ -14,7 +16,7 @@ def stream_key(agent_id: str, stream_id: str) -> str:
     return f'{agent_id}/{stream_id}'
 
 
-def from_message(msg: Transition, image_shape: tuple[int, int, int] | None) -> ReplayTransition:
+def from_message(msg: 'Transition', image_shape: tuple[int, int, int] | None) -> ReplayTransition:
     """Return the content of a message, sharing its memory.
 
     Args:
