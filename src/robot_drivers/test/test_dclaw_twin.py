@@ -8,6 +8,7 @@ from robot_drivers.dclaw.config import DclawConfig, LIMIT, NAMES, REACHED, REST_
 from robot_drivers.errors import NeedsHelpError, ResetFailedError
 from robot_drivers.robot import Connection
 from robot_drivers.sim.dclaw import DclawTwin
+from robot_drivers.sim.dclaw_physics import ASPECTS
 
 
 def targets(rng, position):
@@ -132,6 +133,37 @@ def test_image_shows_the_valve_turn():
     twin.physics.vary_appearance(None)
     assert (twin.sensors()['image_raw'] == before).all()
     twin.close()
+
+
+def test_each_aspect_changes_the_picture_alone_and_repeatably():
+    def picture(**options):
+        twin = DclawTwin(image_shape=(32, 32), **options)
+        image = twin.sensors()['image_raw'].astype(int)
+        twin.close()
+        return image
+
+    plain = picture()
+    varied = {aspect: picture(appearance=1, varied=aspect) for aspect in ASPECTS}
+    for aspect, image in varied.items():
+        assert (image != plain).mean() > 0.3, aspect
+        assert (image == picture(appearance=1, varied=aspect)).all(), aspect
+        assert (image != picture(appearance=2, varied=aspect)).mean() > 0.3, aspect
+        assert (picture(appearance=1, varied=aspect, strength=0.0) == plain).all(), aspect
+    everything = picture(appearance=1)
+    assert (everything == picture(appearance=1, varied='+'.join(ASPECTS))).all()
+    assert all((image != everything).any() for image in varied.values())
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        ({'varied': 'smell'}, "no aspect 'smell' of the scene; there are"),
+        ({'strength': -1.0}, 'strength must be at least 0, got -1.0'),
+    ],
+)
+def test_impossible_appearance_is_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        DclawTwin(appearance=1, **options)
 
 
 def test_names_are_those_of_the_topics():

@@ -14,7 +14,7 @@ from robot_drivers.dclaw.control_table import GOAL_POSITION, MODEL_NUMBER, Regis
 from robot_drivers.dclaw.emulator.bank import ServoBank
 from robot_drivers.errors import MotorFaultError
 from robot_drivers.robot import Array, Image, RobotState
-from robot_drivers.sim.dclaw_physics import DclawPhysics
+from robot_drivers.sim.dclaw_physics import ASPECTS, DclawPhysics
 
 
 class DirectBus:
@@ -84,6 +84,9 @@ class DclawTwin:
         seed: int | None = None,
         image_shape: tuple[int, int] | None = None,
         camera: str = 'top',
+        appearance: int | None = None,
+        varied: str = '',
+        strength: float = 1.0,
     ) -> None:
         """Build the scene and hold it.
 
@@ -93,8 +96,13 @@ class DclawTwin:
             seed: Of the valve's first angle; None: 0.
             image_shape: Height and width of `image_raw`; None: no images.
             camera: Name of the camera in the model.
+            appearance: Seed of varied colours, light and camera pose; None: as built.
+            varied: Which of these three it varies, joined by '+', e.g. light+camera; '': all.
+            strength: How much it varies them.
         """
         self.physics = DclawPhysics(physics_step, seed)
+        aspects = varied.split('+') if varied else ASPECTS
+        self.physics.vary_appearance(appearance, strength, aspects)
         self.period = period
         self._image_shape = image_shape
         self._camera = camera

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from robot_drivers.dclaw.config import NAMES, REST_POSE
@@ -13,6 +14,12 @@ import numpy as np  # isort: skip
 
 MODEL = Path(__file__).resolve().parents[1] / 'models' / 'dclaw' / 'dclaw.xml'
 STIFFNESS = 2.0  # [Nm/rad] at nominal gain, as robel-scenes
+
+# What `vary_appearance` may change, at strength 1.
+ASPECTS = ('colours', 'light', 'camera')
+COLOUR_SPREAD, AMBIENT_SPREAD = 0.12, 0.15  # of 1
+LIGHT_SPREAD = 0.3  # [m]
+CAMERA_SHIFT, CAMERA_TURN = 0.01, 0.03  # [m], [rad] about each axis
 
 
 class DclawPhysics:
@@ -45,11 +52,11 @@ class DclawPhysics:
         self.torque = np.zeros(len(NAMES), dtype=bool)
         self.gain = np.ones(len(NAMES))  # relative to nominal
         self.cameras = Cameras(self.model)
+        model = self.model
         self._look = {
-            'geom': self.model.mat_rgba.copy(),
-            'light': self.model.light_pos.copy(),
-            'ambient': self.model.vis.headlight.ambient.copy(),
-            'camera': self.model.cam_pos.copy(),
+            'colours': (model.mat_rgba.copy(),),
+            'light': (model.light_pos.copy(), model.vis.headlight.ambient.copy()),
+            'camera': (model.cam_pos.copy(), model.cam_quat.copy()),
         }
         self.apply()
         mujoco.mj_forward(self.model, self.data)
@@ -99,18 +106,44 @@ class DclawPhysics:
         mujoco.mj_camlight(self.model, self.data)
         return self.cameras.render(self.data, camera, height, width)
 
-    def vary_appearance(self, seed: int | None, strength: float = 1.0) -> None:
-        """Change colours, light and camera pose for robustness tests; None: as built.
+    def vary_appearance(
+        self, seed: int | None, strength: float = 1.0, aspects: Sequence[str] = ASPECTS
+    ) -> None:
+        """Change how the scene looks, for robustness tests.
 
         The prongs keep their hues apart, since only colour tells the target prong.
+
+        Args:
+            seed: Which of many appearances; None: as built.
+            strength: Factor on every change, at least 0.
+            aspects: Which of ASPECTS change; the others are as built.
+
+        Raises:
+            ValueError: An aspect is unknown, or the strength negative.
         """
-        rng = np.random.default_rng(seed)
-        scale = 0.0 if seed is None else strength
+        if unknown := sorted(set(aspects) - set(ASPECTS)):
+            raise ValueError(f'no aspect {unknown[0]!r} of the scene; there are {ASPECTS}')
+        if strength < 0.0:
+            raise ValueError(f'strength must be at least 0, got {strength}')
 
-        def around(values: Array, spread: float) -> Array:
-            return np.asarray(values + scale * spread * rng.uniform(-1, 1, values.shape))
+        def drawn(aspect: str, *size: int) -> Array:
+            """Return numbers in [-1, 1] that do not depend on the other aspects."""
+            scale = strength if seed is not None and aspect in aspects else 0.0
+            rng = np.random.default_rng([seed or 0, ASPECTS.index(aspect)])
+            return scale * rng.uniform(-1.0, 1.0, size)
 
-        self.model.mat_rgba[:, :3] = np.clip(around(self._look['geom'][:, :3], 0.12), 0, 1)
-        self.model.light_pos[:] = around(self._look['light'], 0.3)
-        self.model.vis.headlight.ambient[:] = np.clip(around(self._look['ambient'], 0.15), 0, 1)
-        self.model.cam_pos[:] = around(self._look['camera'], 0.01)
+        model = self.model
+        (colours,) = self._look['colours']
+        varied = colours[:, :3] + COLOUR_SPREAD * drawn('colours', len(colours), 3)
+        model.mat_rgba[:, :3] = np.clip(varied, 0.0, 1.0)
+        place, ambient = self._look['light']
+        change = drawn('light', len(place) + 1, 3)
+        model.light_pos[:] = place + LIGHT_SPREAD * change[:-1]
+        model.vis.headlight.ambient[:] = np.clip(ambient + AMBIENT_SPREAD * change[-1], 0.0, 1.0)
+        place, turned = self._look['camera']
+        change = drawn('camera', len(place), 6)
+        model.cam_pos[:] = place + CAMERA_SHIFT * change[:, :3]
+        for index, angles in enumerate(CAMERA_TURN * change[:, 3:]):
+            rotation = np.array(turned[index])
+            mujoco.mju_quatIntegrate(rotation, angles, 1.0)
+            model.cam_quat[index] = rotation

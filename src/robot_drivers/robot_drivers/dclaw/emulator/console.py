@@ -7,6 +7,7 @@ import json
 from typing import TYPE_CHECKING
 
 from robot_drivers.dclaw.emulator.bank import IDS
+from robot_drivers.sim.dclaw_physics import ASPECTS
 
 if TYPE_CHECKING:
     from robot_drivers.dclaw.emulator.server import Server
@@ -100,10 +101,11 @@ class Console:
         self._server.bus.bank.physics.push(joint, float(angle))
         self._server.bus.bank.advance(0)
 
-    def do_appearance(self, seed: str, strength: str = '1.0') -> None:
-        """Usage: appearance SEED|none [STRENGTH]. Vary colours, light and camera pose."""
+    def do_appearance(self, seed: str, strength: str = '1.0', *aspects: str) -> None:
+        """Usage: appearance SEED|none [STRENGTH [colours] [light] [camera]]. Vary the scene."""
         number = None if seed == 'none' else int(seed)
-        self._server.bus.bank.physics.vary_appearance(number, float(strength))
+        physics = self._server.bus.bank.physics
+        physics.vary_appearance(number, float(strength), aspects or ASPECTS)
 
     def do_quit(self) -> None:
         """Usage: quit. End the emulator."""
