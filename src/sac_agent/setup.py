@@ -38,6 +38,7 @@ setup(
             'verify_bag = sac_agent.tools.verify_bag:run',
             'convert_bag = sac_agent.tools.convert_bag:run',
             'film = sac_agent.tools.film:main',
+            'robustness = sac_agent.tools.robustness:main',
         ],
         'sac_agent.tasks': [
             'dclaw_valve = sac_agent.tasks.dclaw_valve:DclawValve',

@@ -77,7 +77,7 @@ def film(
     frames = [environment.twin.render(*size)]
     ended, steps = False, 0
     while not ended:
-        vector, image = _parts(observation)
+        vector, image = parts(observation)
         action, _, _ = policy.act(vector, image)
         observation, _, terminated, truncated, _ = environment.step(action)
         ended, steps = terminated or truncated, steps + 1
@@ -101,7 +101,8 @@ def save(path: Path, frames: Sequence[Frame]) -> None:
     )
 
 
-def _parts(observation: Any) -> tuple[npt.NDArray[np.float32], Frame | None]:
+def parts(observation: Any) -> tuple[npt.NDArray[np.float32], Frame | None]:
+    """Return vector and image of an observation; None without a camera."""
     if isinstance(observation, dict):
         return observation['vector'], observation['image']
     return observation, None
