@@ -13,7 +13,8 @@ from launch.substitutions import LaunchConfiguration
 HERE = Path(__file__).resolve().parent
 CONFIG = HERE.parent / 'config'
 TOOL_ARGUMENTS = {'sigterm_timeout', 'sigkill_timeout'}
-PASSED_ON = ['run_dir', 'resume', 'steps', 'evaluate', 'episodes']
+PASSED_ON = ['run_dir', 'resume', 'evaluate', 'episodes']
+STEPS = {'state': '60000', 'image': '150000'}
 ARGUMENTS = [
     DeclareLaunchArgument(
         'backend',
@@ -45,7 +46,9 @@ ARGUMENTS = [
         'resume', default_value='', description='Run directory to go on with, instead of run_dir.'
     ),
     DeclareLaunchArgument(
-        'steps', default_value='60000', description='Training steps at which the run ends.'
+        'steps',
+        default_value='',
+        description='Training steps at which the run ends. Default: 60000, from images 150000.',
     ),
     DeclareLaunchArgument(
         'evaluate',
@@ -54,6 +57,12 @@ ARGUMENTS = [
     ),
     DeclareLaunchArgument(
         'episodes', default_value='20', description='Evaluation episodes with evaluate:=.'
+    ),
+    DeclareLaunchArgument(
+        'appearance',
+        default_value='',
+        description='Seed of other colours, light and camera pose of the simulated hand, to '
+        'evaluate how robust a policy is. Default: as built.',
     ),
     DeclareLaunchArgument(
         'viewer',
@@ -86,6 +95,8 @@ def start(context):
         speed = -1.0
     if not 0.0 <= speed <= 1000.0:
         raise RuntimeError(f'speed must be a number from 0 to 1000, got {value["speed"]!r}')
+    if not (value['appearance'] or '0').isdigit():
+        raise RuntimeError(f'appearance must be a whole number, got {value["appearance"]!r}')
     hardware = value['backend'] == 'hardware'
     images = value['observe'] == 'image'
     common = {
@@ -104,11 +115,13 @@ def start(context):
         'emulator': 'dclaw_emulator',
         'emulated_port': '{temporary}/bus',
         'emulator_arguments': '--link {port} --clock {clock} --seed {seed}'
+        + (f' --appearance {value["appearance"]}' if value['appearance'] else '')
         + (' --viewer' if value['viewer'] == 'true' else ''),
     }
     learning = {
         **common,
         **{name: value[name] for name in PASSED_ON if value[name]},
+        'steps': value['steps'] or STEPS[value['observe']],
         'film': 'robot_drivers.sim.dclaw:DclawTwin' if value['film'] == 'true' else '',
         'included': 'true',
     }
