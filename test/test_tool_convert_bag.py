@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from sac_agent.config import from_file, RobotConfig
-from sac_agent.pilot import Pilot, Sample
-from sac_agent.records import StepRecord
+from sac_agent.pilot import Pilot
+from sac_agent.records import Sample, StepRecord
 from sac_agent.tools import convert_bag, verify_bag
 from sac_core.bag import BagError, BagWriter, Definitions
 from sac_core.bag.transitions import JOINT_COMMAND, transitions

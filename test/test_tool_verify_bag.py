@@ -12,8 +12,8 @@ import pytest
 
 from sac_agent.config import from_file, RobotConfig
 from sac_agent.journal import Journal, JournalConfig
-from sac_agent.pilot import Pilot, Progress, Sample
-from sac_agent.records import Observed, StepRecord, Truncation
+from sac_agent.pilot import Pilot
+from sac_agent.records import Observed, Progress, Sample, StepRecord, Truncation
 from sac_agent.tools import verify_bag
 from sac_agent.tools.relabel import main as relabel
 from sac_agent.weights import PolicyOffer
@@ -226,7 +226,7 @@ def test_a_run_is_repeated_bit_for_bit_over_restarts(bag: Path) -> None:
 
 def test_noise_that_follows_from_no_seed_is_told_but_no_error(tmp_path, definitions) -> None:
     run = Run(tmp_path / 'dclaw', definitions, config())
-    run.pilot._noise._rng = np.random.default_rng(99)
+    run.pilot._selector._noise._rng = np.random.default_rng(99)
     run.policy()
     run.episode()
     run.episode()

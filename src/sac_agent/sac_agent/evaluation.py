@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from sac_agent.config import EvaluationConfig
-from sac_agent.records import EpisodeRecord, EvaluationRecord
+from sac_agent.records import EpisodeRecord, EvaluationRecord, Truncation
+from sac_agent.weights import PolicyStore
 
 
 class EvaluationSchedule:
@@ -124,3 +125,71 @@ class BestPolicy:
             self._best = score
         self._worst_return = min(self._worst_return, evaluation.mean_return)
         return is_best, collapsed
+
+
+class Evaluator:
+    """Which episodes are evaluated, with which policy, and what follows for the weights in use."""
+
+    def __init__(self, config: EvaluationConfig, policies: PolicyStore, steps: int) -> None:
+        """Continue a stream of `steps` training steps."""
+        self._config = config
+        self._policies = policies
+        self._schedule = EvaluationSchedule(config, steps)
+        self._best = BestPolicy()
+        self._collapsed = False
+        self._faults = 0  # that cut episodes of the batch under way
+
+    @property
+    def running(self) -> bool:
+        """Whether a batch is under way."""
+        return self._schedule.running
+
+    def request(self, episodes: int) -> None:
+        """Evaluate from the next episode on.
+
+        Raises:
+            ValueError: There is no policy yet, or as `EvaluationSchedule.request`.
+        """
+        if self._policies.current is None and self._policies.newest is None:
+            raise ValueError('there is no policy to evaluate yet')
+        self._schedule.request(episodes)
+
+    def next_episode(self, steps: int, robot_time: float) -> bool:
+        """Return whether the episode after this reset is evaluated; adopt weights where not."""
+        evaluated = self._schedule.begin_episode(steps, robot_time)
+        if not evaluated or not self._policies.current:
+            self._policies.adopt()
+        return evaluated
+
+    def begin_episode(self) -> None:
+        """Fix one policy for the whole batch, so that the figures say something about it."""
+        if self._schedule.begun:
+            return
+        if self._collapsed:
+            self._policies.follow()
+        self._collapsed = False
+        self._policies.adopt()
+
+    def end_episode(self, episode: EpisodeRecord) -> EvaluationRecord | None:
+        """Take an ended episode; return the summary if it was the last of a batch.
+
+        One that was cut short says nothing, so it is repeated.
+        """
+        whole = episode.terminated or episode.truncation_reason is Truncation.TIME_LIMIT
+        if episode.truncation_reason is Truncation.FAULT and episode.length:
+            # A policy that brings a fault about, such as hot motors, would be tried for ever.
+            self._faults += 1
+            whole = self._faults > self._config.episodes
+        evaluation = self._schedule.end_episode(episode) if whole else None
+        if evaluation is not None:
+            self._faults = 0
+            self._judge(evaluation)
+        return evaluation
+
+    def _judge(self, evaluation: EvaluationRecord) -> None:
+        best, collapsed = self._best.judge(evaluation, self._config.rollback_drop)
+        if best:
+            self._policies.mark_best()
+        elif collapsed:
+            self._policies.rollback()
+            self._collapsed = True

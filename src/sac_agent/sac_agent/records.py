@@ -1,12 +1,13 @@
 """What an agent tells about its steps, episodes and evaluations; fields as in sac_msgs."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 
 import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[np.float64]
+Image = npt.NDArray[np.uint8]
 
 
 class Source(IntEnum):
@@ -31,6 +32,23 @@ class Truncation(IntEnum):
 
 
 @dataclass(frozen=True)
+class Sample:
+    """One complete set of sensor values.
+
+    Attributes:
+        stamp: Of the oldest message [ns].
+        received: Arrival of the newest on the monotonic clock [s].
+        raw: Values in the order of the layout, (S,).
+        image: As the policy sees it, (H, W, 3), or None.
+    """
+
+    stamp: int
+    received: float
+    raw: Array
+    image: Image | None = None
+
+
+@dataclass(frozen=True)
 class Observed:
     """What the policy saw at one instant.
 
@@ -43,7 +61,7 @@ class Observed:
 
     stamp: int
     vector: npt.NDArray[np.float32]
-    image: npt.NDArray[np.uint8] | None
+    image: Image | None
     sensors: Array
 
 
@@ -104,3 +122,21 @@ class EvaluationRecord:
     metrics: dict[str, float]
     solved: bool
     robot_time: float
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What an observation brought about."""
+
+    record: StepRecord | None = None
+    episode: EpisodeRecord | None = None
+    evaluation: EvaluationRecord | None = None
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a stream is, kept over restarts."""
+
+    episodes: int = 0
+    steps: int = 0
+    account: dict[str, float] = field(default_factory=dict)

@@ -32,9 +32,9 @@ from sac_agent.journal import JournalError
 from sac_agent.operators import Operators
 from sac_agent.pacing import Pacing
 from sac_agent.pairing import Pairer, Reading
-from sac_agent.pilot import Outcome, Pilot, Progress, Sample
+from sac_agent.pilot import Pilot
 from sac_agent.policy import NumpyPolicy
-from sac_agent.records import Truncation
+from sac_agent.records import Outcome, Progress, Sample, Truncation
 from sac_agent.reports import Reports
 from sac_agent.reset_cycle import ResetCycle
 from sac_agent.run_files import RunFiles

@@ -10,7 +10,8 @@ import pytest
 from sac_agent.config import from_file
 from sac_agent.episode import Event
 from sac_agent.errors import ConfigError
-from sac_agent.pilot import Pilot, Sample
+from sac_agent.pilot import Pilot
+from sac_agent.records import Sample
 
 gymnasium = pytest.importorskip('gymnasium')
 

@@ -8,9 +8,9 @@ import pytest
 
 from sac_agent.config import from_file, from_mapping
 from sac_agent.episode import Event
-from sac_agent.pilot import Pilot, Progress, Sample
+from sac_agent.pilot import Pilot
 from sac_agent.policy import NumpyPolicy
-from sac_agent.records import Source, Truncation
+from sac_agent.records import Progress, Sample, Source, Truncation
 from sac_agent.settings import plain
 from sac_core.policy_format import Architecture, layout
 

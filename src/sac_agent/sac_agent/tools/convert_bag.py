@@ -24,8 +24,8 @@ from sac_agent.errors import ConfigError, SensorError
 from sac_agent.image import decode, resize
 from sac_agent.journal import Journal, JournalError
 from sac_agent.pairing import Pairer, Reading
-from sac_agent.pilot import Outcome, Pilot, Sample
-from sac_agent.records import Observed, StepRecord, Truncation
+from sac_agent.pilot import Pilot
+from sac_agent.records import Observed, Outcome, Sample, StepRecord, Truncation
 from sac_agent.sensors import stamp_of
 from sac_core.bag import BagError, BagReader, Definitions, RawMessage
 from sac_core.bag.transitions import AGENT_SPEC, JOINT_COMMAND, TRANSITION
