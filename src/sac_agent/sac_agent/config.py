@@ -25,6 +25,7 @@ COMMAND_TYPES = (
     'trajectory_msgs/msg/JointTrajectory',
     'geometry_msgs/msg/Twist',
 )
+RESET_TYPES = ('sac_msgs/srv/ResetRobot', 'std_srvs/srv/Trigger')
 
 
 @dataclass(frozen=True)
@@ -142,7 +143,15 @@ class EpisodeConfig:
     """Length of an episode and what comes between two."""
 
     time_limit: int = option(200, 'Steps, then the episode is truncated.', range=(1, 1_000_000))
-    reset_service: str = option('driver/reset', 'ResetRobot service; empty: no reset.')
+    reset_service: str = option(
+        'driver/reset',
+        'Service that begins an episode anew; empty: it begins where the last ended.',
+    )
+    reset_type: str = option(
+        'sac_msgs/srv/ResetRobot',
+        "Type of that service; only ResetRobot is told the task's goal.",
+        choices=RESET_TYPES,
+    )
     estop_service: str = option('driver/estop', 'Trigger service of the driver; empty: none.')
     driver_state: str = option(
         'driver_state', "Latched text of the driver; 'limp...' or 'estop...' stops. Empty: none."

@@ -67,6 +67,13 @@ class SensorLayout:
                 )
         return np.array([self.sources[source][name] for name in names or present], dtype=np.intp)
 
-    def index(self, source: str, name: str) -> int:
-        """Return where one element is; see `indices`."""
-        return int(self.indices(source, (name,))[0])
+    def index(self, source: str, name: str = '') -> int:
+        """Return where one element is; the name may be left out where there is only one.
+
+        Raises:
+            ConfigError: Source or name is unknown, or a name is needed.
+        """
+        found = self.indices(source, (name,) if name else ())
+        if len(found) != 1:
+            raise ConfigError(f'name one element of {source}: {", ".join(self.elements(source))}')
+        return int(found[0])

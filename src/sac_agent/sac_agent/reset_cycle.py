@@ -7,6 +7,7 @@ from rclpy.clock import Clock
 from rclpy.node import Node
 from rclpy.task import Future
 from sac_msgs.srv import ResetRobot
+from std_srvs.srv import Trigger
 
 from sac_agent.config import EpisodeConfig
 from sac_core.convert import floats64
@@ -48,8 +49,9 @@ class ResetCycle:
         """
         self._node, self._config, self._clock, self._now = node, config, clock, now
         self._on_done, self._on_settled, self._on_help = on_done, on_settled, on_help
+        self._type: Any = Trigger if config.reset_type == 'std_srvs/srv/Trigger' else ResetRobot
         self._client = (
-            node.create_client(ResetRobot, config.reset_service) if config.reset_service else None
+            node.create_client(self._type, config.reset_service) if config.reset_service else None
         )
         self._future: Future[Any] | None = None
         self._abandoned: Future[Any] | None = None
@@ -90,13 +92,17 @@ class ResetCycle:
         if self._client is None:
             self._finish()
             return
-        request = ResetRobot.Request(
+        self._future = self._client.call_async(self._request(goal))
+        self._future.add_done_callback(self._on_answer)
+
+    def _request(self, goal: Mapping[str, float]) -> Any:
+        if self._type is Trigger:
+            return Trigger.Request()
+        return ResetRobot.Request(
             names=list(goal),
             positions=floats64(list(goal.values())),
             timeout=self._config.reset_timeout,
         )
-        self._future = self._client.call_async(request)
-        self._future.add_done_callback(self._on_answer)
 
     def abandon(self) -> None:
         """Care no more for the answer of a reset under way, nor for its episode."""
@@ -116,7 +122,8 @@ class ResetCycle:
         if response.success:
             self._finish()
         else:
-            self._fail(response.message, needs_help=response.needs_help)
+            needs_help = getattr(response, 'needs_help', False)  # a Trigger cannot say
+            self._fail(response.message, needs_help=needs_help)
 
     def _finish(self) -> None:
         self._failures = 0

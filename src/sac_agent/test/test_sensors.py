@@ -171,3 +171,12 @@ def test_silent_sensors_are_named():
     pairer.add('a', at(0, received=1.0))
     assert pairer.silent(1.2, timeout=0.5) == ['b']
     assert pairer.silent(2.0, timeout=0.5) == ['a', 'b']
+
+
+def test_the_only_element_of_a_source_needs_no_name():
+    layout = layout_of(
+        {'goal': reader('my_msgs/msg/Goal', name='goal', fields=('point.x', 'point.y:2'))}
+    )
+    assert layout.index('goal.point.x') == 0
+    with pytest.raises(ConfigError, match=r'name one element of goal\.point\.y: 0, 1'):
+        layout.index('goal.point.y')

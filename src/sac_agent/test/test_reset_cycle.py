@@ -1,0 +1,92 @@
+"""Resets ask in the words that the robot's service knows."""
+
+from types import SimpleNamespace
+
+import pytest
+
+pytest.importorskip('sac_msgs')
+
+from sac_msgs.srv import ResetRobot
+from std_srvs.srv import Trigger
+
+from sac_agent.config import EpisodeConfig
+from sac_agent.reset_cycle import ResetCycle
+
+
+class FakeNode:
+    """Keeps what was asked, and lets the test answer."""
+
+    def __init__(self):
+        self.requests, self.answer = [], None
+
+    def create_client(self, kind, name):
+        self.kind, self.name = kind, name
+        return SimpleNamespace(call_async=self._call, service_is_ready=lambda: True)
+
+    def _call(self, request):
+        self.requests.append(request)
+        return SimpleNamespace(add_done_callback=self._answer_with)
+
+    def _answer_with(self, callback):
+        self.answer = callback
+
+    def create_timer(self, period, callback, clock):
+        return None
+
+    def get_logger(self):
+        return SimpleNamespace(warning=lambda text: None)
+
+
+@pytest.fixture
+def events():
+    return []
+
+
+def cycle(node, events, **config):
+    return ResetCycle(
+        node,
+        EpisodeConfig(**config),
+        None,
+        now=lambda: 0.0,
+        on_done=lambda: events.append('done'),
+        on_settled=lambda: None,
+        on_help=lambda text: events.append(text),
+    )
+
+
+def answer(reset, node, response):
+    future = reset._future
+    future.cancelled, future.exception = lambda: False, lambda: None
+    future.result = lambda: response
+    node.answer(future)
+
+
+def test_a_reset_robot_service_is_told_the_goal(events):
+    node = FakeNode()
+    cycle(node, events).begin({'valve': 0.5})
+    assert (node.kind, node.requests[0].names) == (ResetRobot, ['valve'])
+
+
+def test_a_trigger_service_resets_as_well(events):
+    node = FakeNode()
+    reset = cycle(node, events, reset_service='/arm/reset', reset_type='std_srvs/srv/Trigger')
+    reset.begin({'valve': 0.5})
+    assert (node.kind, node.name) == (Trigger, '/arm/reset')
+    assert isinstance(node.requests[0], Trigger.Request)
+    answer(reset, node, Trigger.Response(success=True))
+    assert events == ['done']
+
+
+def test_a_trigger_that_fails_too_often_asks_for_a_person(events):
+    node = FakeNode()
+    reset = cycle(
+        node,
+        events,
+        reset_service='reset',
+        reset_type='std_srvs/srv/Trigger',
+        reset_attempts=2,
+    )
+    for _ in range(2):
+        reset.begin({})
+        answer(reset, node, Trigger.Response(message='out of reach'))
+    assert events == ['out of reach']
