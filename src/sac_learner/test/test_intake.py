@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sac_learner.intake import Intake, Verdict
+from sac_learner.intake import Intake, Passed, Verdict
 from sac_learner.replay import Replay, ReplayFullDiskError, ReplayTransition
 
 
@@ -158,3 +158,54 @@ def test_a_stream_can_begin_later(replay: Replay) -> None:
     assert intake.acks() == []
     intake.adopt('a', 501)
     assert intake.acks()[0].received == 501
+
+
+def malformed(sequence: int) -> ReplayTransition:
+    return step(sequence, reward=float('nan'))
+
+
+def test_a_transition_that_stays_malformed_holds_up_nothing(replay: Replay) -> None:
+    passed: list[Passed] = []
+    intake = Intake(replay, on_passed=passed.append)
+    for transition in (step(1), malformed(2), step(3), malformed(2)):
+        intake.offer('a', transition)
+    assert intake.acks()[0].received == 1, 'it may come whole yet'
+    intake.offer('a', malformed(2))
+    assert intake.acks()[0].received == 3
+    assert [s for _, s in stored(replay)] == [1, 3]
+    assert [(p.stream, p.sequence, p.kind) for p in passed] == [('a', 2, 'finite')]
+    assert intake.passed == 1
+
+
+def test_a_transition_damaged_on_its_way_is_taken_when_it_comes_whole(replay: Replay) -> None:
+    intake = Intake(replay)
+    for transition in (step(1), malformed(2), malformed(2), step(2), malformed(2), step(3)):
+        intake.offer('a', transition)
+    assert [s for _, s in stored(replay)] == [1, 2, 3]
+    assert intake.passed == 0
+
+
+def test_a_malformed_transition_that_nobody_sends_again_is_passed_over_in_time(
+    replay: Replay,
+) -> None:
+    intake = Intake(replay, window=10)
+    intake.offer('a', malformed(1))
+    for sequence in range(2, 30):
+        intake.offer('a', step(sequence))
+    assert intake.acks()[0].received == 29
+
+
+def test_malformed_transitions_out_of_turn_pass_nothing_over(replay: Replay) -> None:
+    intake = Intake(replay)
+    for _ in range(10):
+        intake.offer('a', malformed(3))
+    for sequence in (1, 2, 3):
+        intake.offer('a', step(sequence))
+    assert [s for _, s in stored(replay)] == [1, 2, 3]
+
+
+@pytest.mark.parametrize('first', [0, -1, 2**64 - 1])
+def test_a_beginning_that_cannot_be_is_ignored(replay: Replay, first: int) -> None:
+    intake = Intake(replay)
+    assert intake.adopt('a', first) == 0
+    assert intake.offer('a', step(1)) is Verdict.ACCEPTED
