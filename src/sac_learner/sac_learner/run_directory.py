@@ -23,7 +23,9 @@ from typing import Any
 
 import yaml
 
-PACKAGES = ('numpy', 'torch', 'ros-rclpy', 'ros-fastdds', 'mujoco', 'safetensors', 'rosbags')
+PACKAGES = (
+    'numpy', 'torch', 'ros-rclpy', 'ros-fastdds', 'mujoco', 'gymnasium', 'safetensors', 'rosbags',
+)  # fmt: skip
 
 
 class RunDirectoryError(ValueError):

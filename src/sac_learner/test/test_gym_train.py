@@ -3,16 +3,18 @@
 import json
 import os
 from pathlib import Path
+import re
 import signal
 import subprocess
 import sys
 import time
 
+import gymnasium
 import numpy as np
 import pytest
 
 from sac_learner import metrics
-from sac_learner.gym import evaluate, train
+from sac_learner.gym import evaluate, export, plot, train
 from sac_learner.replay import Replay
 
 SMALL = [
@@ -78,6 +80,8 @@ def test_a_run_leaves_what_a_launch_leaves(tmp_path):
         'checkpoints/checkpoint_000001/manifest.json',
     ):  # fmt: skip
         assert (run / name).exists(), name
+    versions = json.loads((run / 'environment.json').read_text())['packages']
+    assert versions['gymnasium'] == gymnasium.__version__
     records = metrics.read(run / 'metrics.jsonl')
     assert [r['steps'] for r in records if r['kind'] == 'evaluation'] == [200, 400]
     assert [r['length'] for r in records if r['kind'] == 'episode'] == [200, 200]
@@ -147,6 +151,43 @@ def test_an_option_that_does_not_parse_is_one_line_and_status_2(capsys, options)
         train.main(['--env', 'Pendulum-v1', *options])
     assert ended.value.code == 2
     assert capsys.readouterr().err.count('\n') == 1
+
+
+def test_without_gymnasium_a_command_is_one_line_and_status_2(tmp_path):
+    program = (
+        'import sys; sys.modules["gymnasium"] = None\n'
+        'from sac_learner.gym import train\n'
+        'sys.exit(train.main(["--env", "sac/DclawValve-v0"]))'
+    )
+    done = subprocess.run(
+        [sys.executable, '-c', program], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert done.stderr.count('\n') == 1
+    assert 'pip install' in done.stderr
+
+
+def test_settings_are_listed_with_what_set_takes(capsys):
+    assert train.main(['--settings']) == 0
+    listed = capsys.readouterr().out
+    assert ' tau=0.005 ' in listed
+    assert ' actor_hidden=256,256 ' in listed
+    assert ' threads=0 ' in listed
+    names = [line.split('=')[0].strip() for line in listed.splitlines() if '=' in line]
+    assert not {'run_dir', 'seed', 'steps'} & set(names)
+
+
+@pytest.mark.parametrize('command', [train, evaluate, export, plot])
+def test_help_ends_with_examples_of_its_own_options(command, capsys):
+    with pytest.raises(SystemExit) as ended:
+        command.main(['--help'])
+    assert ended.value.code == 0
+    name = command.__name__.rpartition('.')[2]
+    text = capsys.readouterr().out
+    examples = text.partition('examples:')[2].split('\n')
+    assert all(e.startswith(f'  ros2 run sac_learner {name} ') for e in examples if e)
+    used = set(re.findall(r'--[a-z-]+', '\n'.join(examples)))
+    assert used <= set(re.findall(r'--[a-z-]+', text.partition('examples:')[0]))
 
 
 def test_ends_images_and_final_observations_are_stored_right(tmp_path, robots):

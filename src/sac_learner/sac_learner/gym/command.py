@@ -11,6 +11,7 @@ from sac_learner.sac.config import SacConfig
 from sac_learner.settings import LearnerSettings
 
 USAGE_ERROR = 2
+OPTIONS = ('run_dir', 'seed', 'steps')  # settings that are options of their own
 
 
 class CommandError(ValueError):
@@ -18,7 +19,23 @@ class CommandError(ValueError):
 
 
 class CommandParser(argparse.ArgumentParser):
-    """A parser whose errors are one line."""
+    """A parser whose errors are one line, and whose help ends with examples."""
+
+    def __init__(self, prog: str, description: str, examples: str) -> None:
+        """Name the command.
+
+        Args:
+            prog: Its name.
+            description: What it does.
+            examples: One command line each, without the `ros2 run sac_learner` before it.
+        """
+        lines = [f'  ros2 run sac_learner {prog} {line}'.rstrip() for line in examples.split('\n')]
+        super().__init__(
+            prog=prog,
+            description=description,
+            epilog='\n'.join(['examples:', *lines]),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong and end with status 2."""
@@ -65,7 +82,7 @@ def settings_of(assignments: Iterable[str]) -> tuple[dict[str, Any], dict[str, A
         item.name: (item.default, kind)
         for kind, config in enumerate((SacConfig, LearnerSettings))
         for item in fields(config)
-        if item.name not in ('run_dir', 'seed', 'steps')  # options of their own
+        if item.name not in OPTIONS
     }
     found: tuple[dict[str, Any], dict[str, Any]] = ({}, {})
     for text in assignments:
@@ -78,6 +95,19 @@ def settings_of(assignments: Iterable[str]) -> tuple[dict[str, Any], dict[str, A
         default, kind = known[name]
         found[kind][name] = _value(name, value, default)
     return found
+
+
+def settings_text() -> str:
+    """Return every setting that `--set` takes, with its default and meaning."""
+    lines = []
+    for title, config in (('algorithm (docs/sac.md)', SacConfig), ('learner', LearnerSettings)):
+        lines.append(f'{title}:')
+        for item in fields(config):
+            if item.name in OPTIONS:
+                continue
+            default = str(item.default).strip('()').replace(' ', '')  # (256, 256) as 256,256
+            lines.append(f'  {item.name}={default}'.ljust(36) + f' {item.metadata["doc"]}')
+    return '\n'.join(lines)
 
 
 def _value(name: str, text: str, default: object) -> Any:

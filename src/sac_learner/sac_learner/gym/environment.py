@@ -5,17 +5,20 @@ from dataclasses import dataclass
 from importlib import import_module
 import inspect
 import math
-from typing import Any
+from types import ModuleType
+from typing import Any, TYPE_CHECKING, TypeAlias
 
-import gymnasium
-from gymnasium import spaces
 import numpy as np
 import numpy.typing as npt
 
 from sac_core.spec import AgentSpec, ImageShape, ObservationSpec
 from sac_learner.gym.command import CommandError
 
-Environment = gymnasium.Env[Any, Any]
+if TYPE_CHECKING:
+    import gymnasium
+    from gymnasium import spaces
+
+Environment: TypeAlias = 'gymnasium.Env[Any, Any]'
 Vector = npt.NDArray[np.float32]
 Image = npt.NDArray[np.uint8]
 
@@ -57,6 +60,8 @@ class Interface:
         Raises:
             CommandError: They are not for this learner.
         """
+        from gymnasium import spaces
+
         box = env.action_space
         if not isinstance(box, spaces.Box):
             raise CommandError(f'actions must be a Box of numbers, got {box}')
@@ -115,6 +120,7 @@ def make(env_id: str, register: str = '', *, evaluation: bool = False) -> Enviro
     Raises:
         CommandError: There is no such environment, or it cannot be made here.
     """
+    gymnasium = _gymnasium()
     if register or env_id.startswith(OURS):
         _function(register or REGISTER_OURS)()
     try:
@@ -132,6 +138,15 @@ def episode_seed(seed: int, role: int, steps: int) -> int:
     return int(np.random.SeedSequence([seed, role, steps]).generate_state(1)[0])
 
 
+def _gymnasium() -> ModuleType:
+    try:
+        return import_module('gymnasium')
+    except ModuleNotFoundError as error:
+        raise CommandError(
+            "Gymnasium is not installed here; install it with: pip install 'gymnasium[mujoco]'"
+        ) from error
+
+
 def _function(name: str) -> Callable[[], None]:
     module, _, attribute = name.partition(':')
     try:
@@ -144,7 +159,11 @@ def _function(name: str) -> Callable[[], None]:
     return found
 
 
-def _parts(space: spaces.Space[Any]) -> tuple[list[str], list[str], str | None, ImageShape | None]:
+def _parts(
+    space: 'spaces.Space[Any]',
+) -> tuple[list[str], list[str], str | None, ImageShape | None]:
+    from gymnasium import spaces
+
     whole = [('', space)]
     items = list(space.spaces.items()) if isinstance(space, spaces.Dict) else whole
     vectors: list[str] = []

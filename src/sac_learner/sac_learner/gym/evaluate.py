@@ -19,10 +19,14 @@ from sac_learner.gym.command import (
 from sac_learner.gym.episodes import play
 from sac_learner.gym.policy import CHOICES, load, PolicyModule, run_config
 
+EXAMPLES = """\
+runs/HalfCheetah-v5-seed0-20261121-120000 --episodes 20
+runs/valve/checkpoints/best/policy.safetensors --env sac/DclawValve-v0 --json"""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Play deterministic episodes and print what they gave."""
-    parser = CommandParser(prog='evaluate', description='Play deterministic episodes of a policy.')
+    parser = CommandParser('evaluate', 'Play deterministic episodes of a policy.', EXAMPLES)
     parser.add_argument('policy', type=Path, help='run directory or policy.safetensors')
     parser.add_argument('--env', help="environment; default: the run's own")
     parser.add_argument('--episodes', type=whole_number, default=10, help='default 10')

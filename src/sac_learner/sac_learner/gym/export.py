@@ -20,11 +20,14 @@ from sac_learner.gym.command import arguments, CommandError, CommandParser, run,
 from sac_learner.gym.policy import CHOICES, load, PolicyModule, run_config
 
 SUFFIXES = {'torchscript': '.pt', 'onnx': '.onnx'}
+EXAMPLES = """\
+runs/HalfCheetah-v5-seed0-20261121-120000
+policy.safetensors --format onnx --output policy.onnx --low -2 --high 2"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Export the policy of a run."""
-    parser = CommandParser(prog='export', description='Write a policy for other programs.')
+    parser = CommandParser('export', 'Write a policy for other programs.', EXAMPLES)
     parser.add_argument('run', type=Path, help='run directory or policy.safetensors')
     parser.add_argument('--format', choices=sorted(SUFFIXES), default='torchscript')
     parser.add_argument('--output', type=Path, help='file to write; default RUN/policy.pt, .onnx')

@@ -23,6 +23,9 @@ Array = npt.NDArray[np.float64]
 COLOURS = ('tab:blue', 'tab:orange', 'tab:green', 'tab:red', 'tab:purple', 'tab:brown')
 SUFFIXES = ('.png', '.pdf', '.svg')
 COLUMNS = 3
+EXAMPLES = """\
+runs --output curves.png
+runs/valve-seed0 runs/valve-seed1 --metric success_rate --output success.pdf"""
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,7 @@ class Band:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Draw the curves of all runs in the given directories."""
-    parser = CommandParser(prog='plot', description='Draw mean and min-max over seeds.')
+    parser = CommandParser('plot', 'Draw mean and min-max over seeds.', EXAMPLES)
     parser.add_argument('directories', type=Path, nargs='+', metavar='DIR', help='runs, or above')
     parser.add_argument('--output', type=Path, default=Path('curves.png'), help='picture to write')
     parser.add_argument(

@@ -22,6 +22,7 @@ from sac_learner.gym.command import (
     run,
     say,
     settings_of,
+    settings_text,
     whole_number,
 )
 from sac_learner.gym.display import display
@@ -36,6 +37,11 @@ from sac_learner.settings import LearnerSettings
 from sac_learner.training import Training
 
 FAILURE = 1
+EXAMPLES = """\
+--env HalfCheetah-v5 --seed 0 --steps 1e6
+--env sac/DclawValve-v0 --preset droq --set gradient_clip=10.0 threads=2
+--resume runs/HalfCheetah-v5-seed0-20261121-120000 --steps 2e6
+--settings"""
 
 
 @dataclass(frozen=True)
@@ -57,12 +63,15 @@ class Plan:
 def main(argv: Sequence[str] | None = None) -> int:
     """Train, or go on with a run; return 0 when it is complete or was interrupted and saved."""
     args = _parser().parse_args(arguments(argv))
+    if args.settings:
+        say(settings_text())
+        return 0
     return run(lambda: _train(_resumed(args) if args.resume else _new(args)), 'train')
 
 
 def _parser() -> CommandParser:
     parser = CommandParser(
-        prog='train', description='Learn on a Gymnasium environment with Soft Actor-Critic.'
+        'train', 'Learn on a Gymnasium environment with Soft Actor-Critic.', EXAMPLES
     )
     parser.add_argument('--env', help='environment, e.g. HalfCheetah-v5 or sac/DclawValve-v0')
     parser.add_argument('--seed', type=whole_number, help='seed of everything random; default 0')
@@ -72,6 +81,7 @@ def _parser() -> CommandParser:
         '--set', nargs='+', action='extend', default=[], metavar='NAME=VALUE',
         help='settings of docs/sac.md or of the learner, e.g. --set gradient_clip=1.0 threads=2',
     )  # fmt: skip
+    parser.add_argument('--settings', action='store_true', help='list what --set takes, and end')
     parser.add_argument('--run-dir', type=Path, help='where the run is kept; default runs/...')
     parser.add_argument('--resume', type=Path, metavar='RUN_DIR', help='go on with this run')
     parser.add_argument(
