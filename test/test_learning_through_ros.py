@@ -149,7 +149,7 @@ def test_interrupted_run_leaves_nothing_behind_and_goes_on(tmp_path, started):
         (['stepz:=3'], "unknown argument 'stepz'"),
         (['speed:=fast'], "speed must be a number from 0 to 1000, got 'fast'"),
         (['observe:=sound'], 'Valid options are'),
-        (['steps:=many'], 'steps and seed must be whole numbers'),
+        (['steps:=many'], "steps must be a whole number, got 'many'"),
         (['resume:=/nowhere'], 'holds no run'),
     ],
 )

@@ -14,7 +14,15 @@ import yaml
 
 from sac_agent.errors import ConfigError
 from sac_agent.journal.settings import JournalConfig
-from sac_agent.settings import empty_mapping, load, option, part, required, unflatten
+from sac_agent.settings import (
+    empty_mapping,
+    flatten,
+    load,
+    option,
+    part,
+    required,
+    unflatten,
+)
 
 NODE = 'sac_agent'
 TRANSFORMS = ('identity', 'cos', 'sin', 'wrap', 'roll_pitch')
@@ -266,12 +274,7 @@ def section(path: Path, node: str = NODE) -> dict[str, Any]:
     Raises:
         ConfigError: The file cannot be read or has no such section.
     """
-    try:
-        content = yaml.safe_load(path.read_text())
-    except (OSError, yaml.YAMLError) as error:
-        raise ConfigError(f'{path}: cannot be read: {" ".join(str(error).split())}') from None
-    if not isinstance(content, Mapping):
-        raise ConfigError(f'{path}: must hold sections, one per node, got {content!r}')
+    content = _content(path)
     for key, value in content.items():
         if str(key).rsplit('/', 1)[-1] == node:
             if not isinstance(value, Mapping) or 'ros__parameters' not in value:
@@ -280,10 +283,39 @@ def section(path: Path, node: str = NODE) -> dict[str, Any]:
     raise ConfigError(f'{path}: has no section /**/{node}, only {", ".join(map(str, content))}')
 
 
-def from_file(path: Path) -> RobotConfig:
-    """Return the configuration in a ROS parameter file; see `section` and `from_mapping`."""
+def nodes(path: Path) -> set[str]:
+    """Return the names of the nodes that a ROS parameter file has sections for.
+
+    Raises:
+        ConfigError: The file cannot be read.
+    """
+    return {str(key).rsplit('/', 1)[-1] for key in _content(path)}
+
+
+def _content(path: Path) -> Mapping[str, Any]:
     try:
-        return from_mapping(section(path))
+        content = yaml.safe_load(path.read_text())
+    except (OSError, yaml.YAMLError) as error:
+        raise ConfigError(f'{path}: cannot be read: {" ".join(str(error).split())}') from None
+    if not isinstance(content, Mapping):
+        raise ConfigError(f'{path}: must hold sections, one per node, got {content!r}')
+    return content
+
+
+def from_file(path: Path, *others: Path) -> RobotConfig:
+    """Return the configuration in a ROS parameter file; see `section` and `from_mapping`.
+
+    Args:
+        path: The file of the robot.
+        others: Further files, whose values win as with ROS; they may be of other nodes only.
+    """
+    try:
+        found = flatten(section(path))
+        for other in others:
+            if NODE in nodes(other):
+                found |= flatten(section(other))
+        return from_mapping(unflatten(found))
     except ConfigError as error:
         text = str(error)
-        raise ConfigError(text if text.startswith(str(path)) else f'{path}: {text}') from None
+        named = any(text.startswith(str(file)) for file in (path, *others))
+        raise ConfigError(text if named else f'{path}: {text}') from None

@@ -140,3 +140,16 @@ def test_the_policy_that_sees_images_does_not_know_the_valve():
     assert spec.observation.image_shape == (32, 32, 3)
     assert not [name for name in spec.observation.names if 'valve' in name or 'prong' in name]
     assert not [name for name in spec.observation.names if 'target' in name]
+
+
+def test_values_of_further_files_win(content, tmp_path, capsys):
+    robot = written(tmp_path, content)
+    faster = tmp_path / 'faster.yaml'
+    faster.write_text('/**/sac_agent: {ros__parameters: {control_rate: 20.0, limits.action: 0.5}}')
+    learner = tmp_path / 'learner.yaml'
+    learner.write_text('/**/sac_learner: {ros__parameters: {discount: 0.9}}')
+    config = from_file(robot, faster, learner)
+    assert (config.control_rate, config.limits.action) == (20.0, 0.5)
+    assert config.sensors == from_file(robot).sensors
+    assert check_config.main([str(robot), str(faster), str(learner)]) == 0
+    assert ', 20 Hz, ' in capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""Check a robot file: ``check_config FILE [--task TASK]``; exit code 2 and one line if wrong."""
+"""Check a robot file: ``check_config FILE... [--task TASK]``; exit code 2, one line if wrong."""
 
 import argparse
 from dataclasses import replace
@@ -16,10 +16,11 @@ def main(arguments: list[str] | None = None) -> int:
     """Check the file; print what it makes, or what is wrong with it."""
     parser = argparse.ArgumentParser(prog='check_config', description=__doc__)
     parser.add_argument('file', type=Path, help='ROS parameter file with a sac_agent section')
+    parser.add_argument('others', type=Path, nargs='*', help='further files, whose values win')
     parser.add_argument('--task', default='', help='task instead of the one in the file')
     options = parser.parse_args(arguments)
     try:
-        config = from_file(options.file)
+        config = from_file(options.file, *options.others)
         if options.task:
             config = replace(config, task=options.task)
         try:
