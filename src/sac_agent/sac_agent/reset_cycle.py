@@ -14,6 +14,9 @@ from sac_core.convert import floats64
 
 RETRY_DELAY = 1.0  # [s]
 GRACE = 5.0  # [s] beyond the time the driver has for itself
+LOST = 2.0  # [s] after which a driver that was asked would say that it is resetting
+_RESETTING = 'resetting'  # how the driver's state begins then
+_NOT_RESETTING = ('active', 'hold')  # and while it takes commands
 
 
 class ResetCycle:
@@ -58,6 +61,7 @@ class ResetCycle:
         self._timer: Any = None
         self._failures = 0
         self._not_before = 0.0
+        self._driver_resets: bool | None = None  # None: it does not say
         self.began = self.done = 0.0
         self.settling = False
 
@@ -72,9 +76,24 @@ class ResetCycle:
         """Begin no reset for `delay` [s]."""
         self._not_before = self._now() + delay
 
+    def heard(self, driver_state: str) -> None:
+        """Take the driver's state, from which a request that got lost is known."""
+        if driver_state.startswith(_RESETTING):
+            self._driver_resets = True
+        elif self._driver_resets is not None or driver_state.startswith(_NOT_RESETTING):
+            self._driver_resets = False
+
     def due(self) -> bool:
-        """Return whether a reset may be begun now; give up one that got no answer."""
+        """Return whether a reset may be begun now; give up one that got no answer.
+
+        A request to a driver that was killed, or that has only just started, may never arrive. A
+        driver that says when it is resetting, and is not, is asked again.
+        """
         now = self._now()
+        if self._driver_resets is False and now - self.began > LOST:
+            for future in filter(None, (self._future, self._abandoned)):
+                future.cancel()
+            self._future = self._abandoned = None
         if self._future is not None:
             if now - self.began <= self._config.reset_timeout + GRACE:
                 return False

@@ -25,7 +25,9 @@ class FakeNode:
 
     def _call(self, request):
         self.requests.append(request)
-        return SimpleNamespace(add_done_callback=self._answer_with)
+        return SimpleNamespace(
+            add_done_callback=self._answer_with, done=lambda: False, cancel=lambda: None
+        )
 
     def _answer_with(self, callback):
         self.answer = callback
@@ -42,12 +44,12 @@ def events():
     return []
 
 
-def cycle(node, events, **config):
+def cycle(node, events, now=lambda: 0.0, **config):
     return ResetCycle(
         node,
         EpisodeConfig(**config),
         None,
-        now=lambda: 0.0,
+        now=now,
         on_done=lambda: events.append('done'),
         on_settled=lambda: None,
         on_help=lambda text: events.append(text),
@@ -90,3 +92,33 @@ def test_a_trigger_that_fails_too_often_asks_for_a_person(events):
         reset.begin({})
         answer(reset, node, Trigger.Response(message='out of reach'))
     assert events == ['out of reach']
+
+
+@pytest.mark.parametrize(
+    ('states', 'again_after'),
+    [
+        (['active'], 2.1),  # the driver was killed, or had only just started
+        (['resetting', 'hold: no command for 0.2 s'], 2.1),
+        (['resetting', 'limp: closed', 'limp: not enabled yet'], 2.1),
+        (['active', 'resetting'], 25.1),  # it is at work
+        ([], 25.1),  # a driver that tells nothing
+        (['limp: closed'], 25.1),
+    ],
+)
+@pytest.mark.parametrize('abandoned', [False, True])
+def test_a_request_that_got_lost_is_made_again(events, states, again_after, abandoned):
+    time = [10.0]
+    node = FakeNode()
+    reset = cycle(node, events, now=lambda: time[0], reset_timeout=20.0)
+    reset.begin({})
+    if abandoned:
+        reset.abandon()
+    for state in states:
+        reset.heard(state)
+    time[0] = 10.0 + again_after - 0.2
+    assert not reset.due()
+    time[0] = 10.0 + again_after
+    reset.due()  # no answer at all counts as a failure, and is asked for again a second later
+    time[0] += 1.1
+    assert reset.due()
+    assert events == []

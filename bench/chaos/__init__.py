@@ -1,0 +1,1 @@
+"""Everything goes wrong, and the books must balance; see __main__.py."""

@@ -1,0 +1,189 @@
+"""Everything goes wrong, and the books must balance.
+
+    ./ros2w exec python bench/chaos --minutes 10 --seed 0
+
+Runs the simulated D'Claw and Sawyer on the wall clock, each with its agent on one host and its
+learner on another, and lets things go wrong by a plan that depends on the seed only: SIGKILL,
+SIGSTOP, packet loss, a pulled network cable, full disks, stepped clocks, an unplugged robot,
+malformed messages. Beside them, unless told otherwise, the same robots learn undisturbed. In the
+end it counts.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+import contextlib
+import math
+import os
+from pathlib import Path
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from chaos import account, clocks
+from chaos.disk import Disk, NoDiskError
+from chaos.faults import Injector
+from chaos.network import HOSTS, Network, NoNamespacesError
+from chaos.rig import DISK, KINDS, Rig, Surroundings
+from chaos.schedule import Event, plan
+
+DOMAIN = 60  # of the first rig, the others follow
+DRAIN = 90.0  # [s] the learners may take for what is left
+
+
+def main() -> int:
+    """Run, print the account, return 0 if it balances."""
+    parser = argparse.ArgumentParser(prog='bench/chaos', description=__doc__.split('\n')[0])
+    parser.add_argument('--minutes', type=float, default=10.0, help='how long things go wrong')
+    parser.add_argument('--seed', type=int, default=0, help='of plan, learning and simulation')
+    parser.add_argument('--robots', nargs='+', choices=sorted(KINDS), default=sorted(KINDS))
+    parser.add_argument('--kills', type=int, default=20, help='SIGKILLs per robot, at least')
+    parser.add_argument('--alone', action='store_true', help='no undisturbed runs beside')
+    parser.add_argument('--plan', action='store_true', help='print the plan and end')
+    parser.add_argument('--directory', type=Path, help='for logs; default: a temporary one')
+    options = parser.parse_args()
+    duration = 60.0 * options.minutes
+    plans = {
+        name: plan(options.seed * 100 + number, duration, kills=options.kills)
+        for number, name in enumerate(options.robots)
+    }
+    if options.plan:
+        for name, events in plans.items():
+            for event in events:
+                print(f'{name:8} {event.start:7.1f} s {event.duration:5.1f} s  {event.fault}')
+        return 0
+    directory = options.directory or Path(tempfile.mkdtemp(prefix='chaos-'))
+    print(f'logs in {directory}; load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores')
+    with contextlib.ExitStack() as stack:
+        rigs: dict[str, Rig] = {}
+        for number, name in enumerate(options.robots):
+            surroundings = stack.enter_context(_surroundings(directory / name, options.seed))
+            rigs[name] = _rig(name, directory / name, surroundings, number, options.seed)
+            stack.callback(rigs[name].end)
+            for text in surroundings.missing:
+                print(f'{name}: {text}')
+        calm: dict[str, Rig] = {}
+        for number, name in enumerate([] if options.alone else options.robots):
+            place = directory / f'{name}-undisturbed'
+            calm[name] = _rig(name, place, Surroundings(), 10 + number, options.seed)
+            stack.callback(calm[name].end)
+        injectors = {name: Injector(rig) for name, rig in rigs.items()}
+        _play(plans, injectors, duration)
+        drained = {name: rig.drain(DRAIN) for name, rig in rigs.items()}
+        for rig in (*rigs.values(), *calm.values()):
+            rig.end()
+        results = [
+            _report(name, rig, injectors[name], calm.get(name), drained[name])
+            for name, rig in rigs.items()
+        ]
+        print(f'load at the end {os.getloadavg()[0]:.1f}')
+    return 0 if all(results) else 1
+
+
+def _rig(name: str, directory: Path, surroundings: Surroundings, number: int, seed: int) -> Rig:
+    return Rig(KINDS[name], directory, surroundings, domain=DOMAIN + number, seed=seed)
+
+
+@contextlib.contextmanager
+def _surroundings(directory: Path, seed: int) -> Iterator[Surroundings]:
+    """Make all that this machine allows."""
+    found = Surroundings()
+    directory.mkdir(parents=True, exist_ok=True)
+    try:
+        found.network = Network(seed)
+    except NoNamespacesError as error:
+        found.missing.append(str(error))
+    try:
+        library = clocks.build(directory)
+        for host in HOSTS:
+            found.clocks[host] = clocks.SteppedClock(library, directory / f'clock-{host}')
+    except clocks.NoCompilerError as error:
+        found.missing.append(str(error))
+    try:
+        for host in HOSTS:
+            found.disks[host] = Disk(directory / f'disk-{host}', DISK)
+    except NoDiskError as error:
+        found.missing.append(str(error))
+    try:
+        yield found
+    finally:
+        for disk in found.disks.values():
+            disk.close()
+        if found.network:
+            found.network.close()
+
+
+def _play(plans: dict[str, list[Event]], injectors: dict[str, Injector], duration: float) -> None:
+    """Bring every fault at its time, and end it."""
+    actions = sorted(
+        (time_, name, begins, event)
+        for name, events in plans.items()
+        for event in events
+        for begins, time_ in ((True, event.start), (False, event.start + event.duration))
+    )
+    origin = time.monotonic()
+    for due, name, begins, event in actions:
+        time.sleep(max(0.0, origin + due - time.monotonic()))
+        if begins:
+            print(f'{time.monotonic() - origin:7.1f} s  {name:8} {event.fault}', flush=True)
+            injectors[name].begin(event)
+        else:
+            injectors[name].end(event)
+    time.sleep(max(0.0, origin + duration - time.monotonic()))
+
+
+def _report(name: str, rig: Rig, injector: Injector, calm: Rig | None, drained: bool) -> bool:
+    """Print the account of one robot; return whether it balances."""
+    found = account.take(rig)
+    kills = sum(count for fault, count in injector.done.items() if fault.startswith('kill'))
+    done = ', '.join(f'{count} x {fault}' for fault, count in sorted(injector.done.items()))
+    skipped = ', '.join(f'{fault} ({why})' for fault, why in sorted(injector.skipped.items()))
+    cable = rig.surroundings.network and rig.surroundings.network.cable
+    print(f'\n{name}')
+    print(f'  faults                 {done}')
+    if skipped:
+        print(f'  not brought            {skipped}')
+    if cable:
+        share = cable.lost / max(1, cable.lost + cable.carried)
+        print(f'  packets                {cable.carried} carried, {cable.lost} lost ({share:.1%})')
+    print(f'  starts                 {found.starts}')
+    print(f'  died by themselves     {found.deaths or "none"}')
+    print(f'  transitions executed   {found.recorded} (journal of the agent)')
+    print(f'  transitions in replay  {found.replayed}')
+    print(
+        f'  lost {found.lost}, doubled {found.doubled}, foreign {found.foreign}, '
+        f'changed {found.changed}'
+    )
+    print(
+        f'  steps under way at a SIGKILL of the agent: {found.under_way}; complete but not yet on '
+        f'its disk: {found.unsaved}'
+    )
+    print(
+        f'  refused: {found.rejected} transitions, {found.refused} weights; '
+        f'{found.misses} deadline misses'
+    )
+    level, error = found.level()
+    print(f'  learning level         {level:.1f} +- {error:.1f} (mean of the last 15 returns)')
+    good = found.exact and drained and found.unsaved == 0
+    if not drained:
+        print('  NOT DRAINED: the learner did not get everything in time')
+    if calm is not None:
+        steps = max((steps for steps, _ in found.returns), default=0)
+        other = account.take(calm)
+        beside, beside_error = other.level(steps)
+        last, last_error = other.level()
+        print(
+            f'  undisturbed            {beside:.1f} +- {beside_error:.1f} after as many steps '
+            f'({steps}), {last:.1f} +- {last_error:.1f} at its end ({other.recorded} steps)'
+        )
+        good = good and level >= beside - 2.0 * math.hypot(error, beside_error)
+        good = good and other.exact
+    print(f'  {"the books balance" if good else "THE BOOKS DO NOT BALANCE"} ({kills} SIGKILLs)')
+    return good
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,180 @@
+"""What was executed, what the learner has, and what happened in between."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from chaos.rig import Rig
+from sac_core.bag.transitions import transitions
+from sac_learner.replay import Replay
+
+Identity = tuple[str, int]  # stream, sequence
+NANOSECONDS = 1_000_000_000
+LEVEL_EPISODES = 15
+
+
+@dataclass(frozen=True)
+class Account:
+    """The books of one rig.
+
+    Attributes:
+        recorded: Transitions in the agent's journal.
+        replayed: Transitions in the learner's replay.
+        lost: In the journal or heard on the wire, and not in the replay.
+        doubled: More than once in the replay.
+        foreign: In the replay, and nobody's.
+        changed: In the replay with another reward than in the journal.
+        under_way: Control steps that the robot had begun when the agent was killed: they have no
+            outcome, so they are no transitions.
+        unsaved: Steps that were complete when the agent was killed, and not yet on its disk.
+        starts: Of each process.
+        deaths: Exit codes of processes that nobody had killed.
+        returns: Undiscounted returns of the training episodes, with the steps before each.
+        problems: Diagnostics above OK, by text.
+        refused: Weights that were refused.
+        rejected: Transitions that were refused.
+        misses: Deadline misses by the agent's count.
+    """
+
+    recorded: int
+    replayed: int
+    lost: int
+    doubled: int
+    foreign: int
+    changed: int
+    under_way: int
+    unsaved: int
+    starts: dict[str, int]
+    deaths: dict[str, list[int]]
+    returns: list[tuple[int, float]]
+    refused: int
+    rejected: int
+    misses: int
+    problems: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def exact(self) -> bool:
+        """Whether nothing was lost, doubled, invented or changed."""
+        return not (self.lost or self.doubled or self.foreign or self.changed)
+
+    def level(self, until: int | None = None) -> tuple[float, float]:
+        """Return mean and standard error of the last returns before a number of steps."""
+        found = [value for steps, value in self.returns if until is None or steps <= until]
+        last = np.asarray(found[-LEVEL_EPISODES:])
+        if last.size < 2:
+            return float('nan'), float('nan')
+        return float(last.mean()), float(last.std(ddof=1) / np.sqrt(last.size))
+
+
+def take(rig: Rig) -> Account:
+    """Count, once all processes of a rig have ended."""
+    journal: dict[Identity, float] = {}
+    ended: dict[int, bool] = {}
+    for t in transitions(rig.run('robot') / 'bags' / rig.kind.name):
+        journal[str(t.stream_id), int(t.sequence)] = float(t.reward)
+        stamp = t.observation.stamp
+        ended[stamp.sec * NANOSECONDS + stamp.nanosec] = bool(t.terminated or t.truncated)
+    wire = {(line[1], line[2]): line[6] for line in rig.heard('/transition')}
+    found = _replayed(rig.run('workstation') / 'replay')
+    executed = journal | wire
+    counts = Counter(identity for identity, _ in found)
+    under_way, unsaved = _cut(rig.heard(f'/{rig.kind.name}/joint_command'), ended)
+    agent, learner = rig.heard('/agent_status'), rig.heard('/learner_status')
+    return Account(
+        recorded=len(journal),
+        replayed=len(found),
+        lost=len(executed.keys() - counts.keys()),
+        doubled=sum(count - 1 for count in counts.values()),
+        foreign=len(counts.keys() - executed.keys()),
+        changed=sum(
+            np.float32(executed.get(identity, reward)) != np.float32(reward)
+            for identity, reward in found
+        ),
+        under_way=under_way,
+        unsaved=unsaved,
+        starts={name: child.starts for name, child in rig.children.items()},
+        deaths={name: child.deaths for name, child in rig.children.items() if child.deaths},
+        returns=_returns(rig.run('workstation') / 'metrics.jsonl'),
+        refused=_total(line[7] for line in agent),
+        rejected=_total(line[6] for line in learner),
+        misses=_total(line[6] for line in agent),
+        problems=Counter(
+            message
+            for line in rig.heard('/diagnostics')
+            for name, level, message in line[1:]
+            if level > 0
+        ),
+    )
+
+
+def gaps(rig: Rig, begin: float, end: float) -> np.ndarray[Any, Any]:
+    """Return the times between commands that came between two monotonic times [s]."""
+    heard = [line[0] for line in rig.heard(f'/{rig.kind.name}/joint_command')]
+    return np.diff([time for time in heard if begin <= time <= end])
+
+
+def _replayed(directory: Path) -> list[tuple[Identity, float]]:
+    replay = Replay.open(directory)
+    try:
+        positions = replay.positions()
+        rewards = replay.gather(positions).reward
+        return [
+            ((stream.rpartition('/')[2], sequence), float(reward))
+            for (stream, sequence), reward in zip(
+                replay.identities(positions), rewards, strict=True
+            )
+        ]
+    finally:
+        replay.close()
+
+
+def _cut(commands: Sequence[list[Any]], ended: dict[int, bool]) -> tuple[int, int]:
+    """Count the steps that died with a process: under way, and completed but not yet on the disk.
+
+    Args:
+        commands: Arrival, stamp of the observation that is answered, and number, which begins
+            again with each process.
+        ended: Of each recorded step, by its observation's stamp: whether it ended an episode.
+    """
+    under_way = completed = trailing = last = 0
+    within = False  # whether the last recorded step goes on
+    for _, stamp, number, *_ in [*commands, [0.0, 0, 0]]:
+        if number <= last:
+            if within and trailing:
+                under_way += 1
+                completed += trailing - 1
+            trailing, within = 0, False
+        last = number
+        if stamp in ended:
+            trailing, within = 0, not ended[stamp]
+        else:
+            trailing += 1
+    return under_way, completed
+
+
+def _returns(path: Path) -> list[tuple[int, float]]:
+    records = []
+    for line in path.read_text().splitlines():
+        try:
+            record = json.loads(line)
+        except ValueError:
+            continue  # torn by a SIGKILL
+        if record.get('kind') == 'episode' and not record['evaluation']:
+            records.append((int(record['steps']), float(record['return'])))
+    return records
+
+
+def _total(counter: Any) -> int:
+    """Add up a counter that begins again with every start of its process."""
+    total = last = 0
+    for value in counter:
+        total += last if value < last else 0
+        last = value
+    return total + last

@@ -1,0 +1,310 @@
+"""One simulated robot that learns: emulator, driver, agent on one host, learner on another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+import json
+from pathlib import Path
+import socket
+import sys
+import time
+from typing import Any
+
+from ament_index_python.packages import get_package_prefix, get_package_share_directory
+
+from chaos.clocks import SteppedClock
+from chaos.disk import Disk
+from chaos.network import Network
+from chaos.processes import Child, environment
+
+HERE = Path(__file__).resolve().parent
+SHARED_TOPICS = (
+    'transition', 'agent_spec', 'agent_status', 'episode', 'evaluation', 'policy',
+    'learner_status',
+)  # fmt: skip
+MASTER_PORT, CONTROL_PORT = 11311, 11411
+DISK = 128 << 20  # [bytes]
+POSITION, EFFORT = 0, 2  # JointCommand.MODE_*
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A robot this bench knows.
+
+    Attributes:
+        name: Of the driver's robot and of the namespace.
+        config: File in config/.
+        rate: Control rate [Hz].
+        mode: JointCommand.MODE_* of its commands.
+        joints: Commanded joints.
+    """
+
+    name: str
+    config: str
+    rate: float
+    mode: int
+    joints: tuple[str, ...]
+
+
+KINDS = {
+    'dclaw': Kind(
+        'dclaw', 'dclaw_valve.yaml', 10.0, POSITION,
+        tuple(f'{finger}{number}' for finger, numbers in
+              (('FFJ', (10, 11, 12)), ('MFJ', (20, 21, 22)), ('THJ', (30, 31, 32)))
+              for number in numbers),
+    ),
+    'sawyer': Kind(
+        'sawyer', 'sawyer_stack.yaml', 20.0, EFFORT, tuple(f'right_j{i}' for i in range(7))
+    ),
+}  # fmt: skip
+
+
+@dataclass
+class Surroundings:
+    """What a rig is exposed to; what this machine does not allow is None, with the reason.
+
+    Attributes:
+        network: Two hosts, or None: both halves on this one.
+        disks: By host.
+        clocks: By host.
+        missing: Why something is not there.
+    """
+
+    network: Network | None = None
+    disks: dict[str, Disk] = field(default_factory=dict)
+    clocks: dict[str, SteppedClock] = field(default_factory=dict)
+    missing: list[str] = field(default_factory=list)
+
+
+class Rig:
+    """The processes of one robot.
+
+    Attributes:
+        kind: The robot.
+        children: emulator, driver, agent, learner, witness, by these names.
+    """
+
+    def __init__(
+        self,
+        kind: Kind,
+        directory: Path,
+        surroundings: Surroundings,
+        *,
+        domain: int,
+        seed: int,
+        learner: Sequence[str] = (),
+        agent: Sequence[str] = (),
+    ) -> None:
+        """Start everything.
+
+        Args:
+            kind: The robot.
+            directory: For logs and, without small disks, the run.
+            surroundings: Hosts, disks and clocks.
+            domain: ROS domain; rigs on the same hosts need different ones.
+            seed: Of learner and emulator.
+            learner: More parameters of the learner, NAME:=VALUE.
+            agent: More parameters of the agent.
+        """
+        self.kind = kind
+        self.directory = directory
+        self.surroundings = surroundings
+        self.children: dict[str, Child] = {}
+        self._domain = domain
+        self._drained_since = 0.0
+        directory.mkdir(parents=True, exist_ok=True)
+        self._run = {
+            host: (surroundings.disks[host].path if host in surroundings.disks else directory)
+            / f'run-{host}'
+            for host in ('robot', 'workstation')
+        }
+        self._master, self._control = (
+            (MASTER_PORT, CONTROL_PORT) if surroundings.network else (_free_port(), _free_port())
+        )
+        name = kind.name
+        config = Path(get_package_share_directory('sac_agent')) / 'config' / kind.config
+        self._start('witness', 'robot', [sys.executable, str(HERE / 'witness.py'), name])
+        self._start('emulator', 'robot', self._emulator(seed))
+        self._start(
+            'driver',
+            'robot',
+            [
+                _executable('robot_drivers', 'robot_node'),
+                *_ros_arguments(
+                    'driver', name, config,
+                    [f'robot:={name}', 'backend:=sim', 'clock:=wall', 'recover:=true',
+                     f'port:={self._port}'],
+                ),
+            ],
+        )  # fmt: skip
+        self._start(
+            'agent',
+            'robot',
+            [
+                _executable('sac_agent', 'sac_agent'),
+                *_ros_arguments(
+                    'sac_agent', name, config,
+                    [f'run_dir:={self.run("robot")}', 'trigger:=timer', 'evaluation.every:=0',
+                     'journal.weights:=false', *agent],
+                ),
+                *(word for topic in SHARED_TOPICS for word in ('-r', f'{topic}:=/{topic}')),
+            ],
+        )  # fmt: skip
+        self._start(
+            'learner',
+            'workstation',
+            [
+                _executable('sac_learner', 'sac_learner'),
+                *_ros_arguments(
+                    'sac_learner', '', config,
+                    [f'run_dir:={self.run("workstation")}', f'seed:={seed}', 'tensorboard:=false',
+                     'stop_when_solved:=false', 'checkpoint_period:=10.0', *learner],
+                ),
+            ],
+        )  # fmt: skip
+
+    def run(self, host: str) -> Path:
+        """Return the run directory on a host: the agent's on the robot, else the learner's."""
+        return self._run[host]
+
+    @property
+    def record(self) -> Path:
+        """What the witness heard."""
+        return self.directory / 'witness.log'
+
+    def emulator(self, request: dict[str, Any] | str) -> None:
+        """Reach into the emulated robot: a line for the D'Claw, an object for the Sawyer.
+
+        Raises:
+            OSError: It does not answer.
+        """
+        if self.kind.name == 'dclaw':
+            from robot_drivers.dclaw.emulator.client import ConsoleClient
+
+            client = ConsoleClient(self._port)
+            client.ask(str(request))
+            client.close()
+            return
+        command = [
+            sys.executable, '-S', '-c', _ASK, str(self._control), json.dumps(request),
+        ]  # fmt: skip
+        self.spawn('robot', command, 'fault').end(5.0)
+
+    def spawn(self, host: str, command: Sequence[str], log: str) -> Child:
+        """Start one more process on a host, which is not started again."""
+        network = self.surroundings.network
+        words = network.command(host, list(command)) if network else list(command)
+        return Child(
+            log,
+            words,
+            environment=self._environment(host),
+            log=self.directory / f'{log}.log',
+            respawn=False,
+        )
+
+    def heard(self, topic: str) -> list[list[Any]]:
+        """Return what the witness has heard on a topic, without the topic's name."""
+        found = []
+        with self.record.open(errors='replace') as file:
+            for line in file:
+                if line.startswith(f'["{topic}"') and line.endswith(']\n'):
+                    found.append(json.loads(line)[1:])
+        return found
+
+    def drain(self, timeout: float) -> bool:
+        """End acting, wait until the learner has everything; return whether it got there.
+
+        The agent ends last of all with its journal on the disk, so nothing is in doubt afterwards.
+        """
+        self.children['agent'].end(20.0)
+        self._restart_to_send()
+        end = time.monotonic() + timeout
+        while time.monotonic() < end:
+            status = self.heard('/agent_status')[-1:]
+            if status and status[0][5] == 0 and status[0][0] > self._drained_since:
+                return True
+            time.sleep(0.5)
+        return False
+
+    def end(self) -> None:
+        """End everything."""
+        for name in ('agent', 'learner', 'driver', 'emulator', 'witness'):
+            if name in self.children:
+                self.children[name].end()
+
+    def _restart_to_send(self) -> None:
+        """Let the agent live without a robot, so that it only sends what is left."""
+        self.children['driver'].end()
+        self.children['emulator'].end()
+        self._drained_since = time.monotonic()
+        child = self.children['agent']
+        self.children['agent'] = Child(
+            'agent',
+            child.command,
+            environment=self._environment('robot'),
+            log=self.directory / 'agent.log',
+        )
+
+    def _start(self, name: str, host: str, command: list[str]) -> None:
+        network = self.surroundings.network
+        self.children[name] = Child(
+            name,
+            network.command(host, command) if network else command,
+            environment=self._environment(host),
+            log=self.directory / f'{name}.log',
+        )
+
+    def _environment(self, host: str) -> dict[str, str]:
+        clock = self.surroundings.clocks.get(host)
+        return environment(
+            ROS_DOMAIN_ID=str(self._domain),
+            ROS_AUTOMATIC_DISCOVERY_RANGE='SUBNET' if self.surroundings.network else 'LOCALHOST',
+            ROS_LOG_DIR=str(self.directory / 'ros'),
+            OMP_NUM_THREADS='1',
+            **(clock.environment if clock else {}),
+        )
+
+    @property
+    def _port(self) -> str:
+        if self.kind.name == 'dclaw':
+            return str(self.directory / 'bus')
+        return f'http://127.0.0.1:{self._master}'
+
+    def _emulator(self, seed: int) -> list[str]:
+        program = _executable('robot_drivers', f'{self.kind.name}_emulator')
+        common = ['--clock', 'wall', '--seed', str(seed)]
+        if self.kind.name == 'dclaw':
+            return [program, '--link', self._port, *common]
+        ports = ['--master-port', str(self._master), '--control-port', str(self._control)]
+        return [program, *ports, *common]
+
+
+_ASK = """
+import socket, sys
+with socket.create_connection(('127.0.0.1', int(sys.argv[1])), 3.0) as link:
+    link.sendall(sys.argv[2].encode() + b'\\n')
+    print(link.makefile().readline())
+"""
+
+
+def _executable(package: str, name: str) -> str:
+    return str(Path(get_package_prefix(package)) / 'lib' / package / name)
+
+
+def _ros_arguments(
+    name: str, namespace: str, config: Path, parameters: Sequence[str]
+) -> list[str]:
+    words = ['--ros-args', '-r', f'__node:={name}']
+    if namespace:
+        words += ['-r', f'__ns:=/{namespace}']
+    words += ['--params-file', str(config)]
+    for parameter in parameters:
+        words += ['-p', parameter]
+    return words
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(('127.0.0.1', 0))
+        return int(probe.getsockname()[1])
