@@ -33,7 +33,7 @@ setup(
     license='Apache-2.0',
     entry_points={
         'console_scripts': [
-            'robot_node = robot_drivers.robot_node:main',
+            'robot_node = robot_drivers.main:main',
             'dclaw_emulator = robot_drivers.dclaw.emulator.main:main',
             'minitaur_emulator = robot_drivers.minitaur.emulator:main',
             'minitaur_pd_node = robot_drivers.minitaur.pd_node:main',

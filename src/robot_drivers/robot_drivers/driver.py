@@ -62,6 +62,7 @@ class Driver:
         self.safety = SafetyLayer(robot.spec, safety, robot.guard)
         self.clock = clock
         self.state: RobotState | None = None  # newest good measurement
+        self.activated = False  # by a person or in simulation; commands count only then
         self.fault = ''  # why the motors went limp by themselves
         self.counts: Counter[str] = Counter()
         self._monotonic = monotonic
@@ -174,6 +175,14 @@ class Driver:
             return Applied(verdict, None, None)
         return Applied(verdict, sent, state)
 
+    def commander_lost(self) -> None:
+        """Hold at once: who sent commands died or is out of reach; the next command goes on."""
+        if self._script is None and self.state is not None and self.safety.commander_lost():
+            try:
+                self._hold(self.state)
+            except RobotError as error:
+                self._fail(error)
+
     def read(self) -> RobotState:
         """Return a new measurement.
 
@@ -260,10 +269,13 @@ class Driver:
         if level is before:
             return
         if level is Level.HOLD:
-            self.robot.hold(state)
-            self.safety.held(state, self.now())
+            self._hold(state)
         elif level is Level.LIMP:
             self.robot.limp()
+
+    def _hold(self, state: RobotState) -> None:
+        self.robot.hold(state)
+        self.safety.held(state, self.now())
 
     def _fail(self, error: RobotError) -> None:
         """Go limp, remember why."""

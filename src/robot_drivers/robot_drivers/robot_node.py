@@ -1,4 +1,8 @@
-"""The driver node: one lifecycle node for every robot, simulated or real. Wiring only."""
+"""The driver node: one lifecycle node for every robot, simulated or real. Wiring only.
+
+Executor: single-threaded. The topics and services are in `state_topics`, `command_topic`,
+`reset_service` and `operator_services`; what they decide is in `driver` and `safety`.
+"""
 
 from __future__ import annotations
 
@@ -9,31 +13,24 @@ import sys
 import time
 from typing import Any
 
-from diagnostic_msgs.msg import DiagnosticArray
 import rclpy
 from rclpy.executors import ExternalShutdownException
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.signals import SignalHandlerOptions
-from rclpy.task import Future
-from rosgraph_msgs.msg import Clock as ClockMsg
-from sac_msgs.msg import JointCommand
-from sac_msgs.srv import ResetRobot
-from std_msgs.msg import String
-from std_srvs.srv import Trigger
 
-from robot_drivers.diagnostics import Load, status
-from robot_drivers.driver import Driver, REFUSED_IN_RESET, ResetResult, RESETTING
+from robot_drivers.command_topic import CommandTopic
+from robot_drivers.driver import Driver, ResetResult
 from robot_drivers.errors import OccupiedError, RobotError
-from robot_drivers.messages import MODES, stamp_msg, StatePublishers
 from robot_drivers.node_config import NodeConfig
-from robot_drivers.pacing import Pacer
+from robot_drivers.operator_services import OperatorServices
 from robot_drivers.realtime import prefer
 from robot_drivers.registry import find_robot
-from robot_drivers.robot import Connection, RobotState
+from robot_drivers.reset_service import ResetService
+from robot_drivers.robot import Connection
 from robot_drivers.safety import Level, SafetyConfig
-from sac_core import qos
-from sac_core.convert import floats64, seconds
-from sac_core.parameters import declare_config, on_change
+from robot_drivers.state_topics import StateTopics
+from sac_core.parameters import declare_config, on_change, refuse_unknown
+from sac_core.startup import CONFIGURATION_ERROR
 
 IDLE_PERIOD = 0.1  # [s] lockstep: how often a waiting robot shows its state again
 RECOVERY_PERIOD = 1.0  # [s] simulation: between two attempts to enable a robot after a fault
@@ -48,27 +45,26 @@ class RobotNode(LifecycleNode):
 
         Args:
             cancelled: Whether somebody wants to end while a robot is waited for.
+
+        Raises:
+            ValueError: A parameter is unknown or not admissible.
         """
         super().__init__('driver')
         self.settings = declare_config(self, NodeConfig)
-        robot = find_robot(self.settings.robot)
-        self._robot_config = declare_config(self, robot.config, prefix=f'{self.settings.robot}.')
+        self._robot_type = find_robot(self.settings.robot)
+        self._robot_config = declare_config(
+            self, self._robot_type.config, prefix=f'{self.settings.robot}.'
+        )
         self._safety_config = declare_config(self, SafetyConfig, prefix='safety.')
         on_change(self, SafetyConfig, self._on_safety, prefix='safety.')
         self.autostart = bool(
             self.declare_parameter('autostart', self.settings.backend == 'sim').value
         )
-        self._robot_type = robot
+        refuse_unknown(self)
         self._cancelled = cancelled
         self._lockstep = self.settings.clock == 'lockstep'
         self.driver: Driver | None = None
-        self._enabled_once = False
-        self._pending: Future | None = None  # reset that somebody waits for
-        self._waiting: JointCommand | None = None  # lockstep: command that came before its time
-        self._pacer = Pacer(1.0)
-        self._told = ''  # last published driver_state
-        self._load = Load(time.monotonic())
-        self.failure = ''  # why configuration failed
+        self.failure = ''  # why configuration or activation failed
 
     def _on_safety(self, name: str, value: Any) -> None:
         """Take over a changed safety parameter, from the next command on."""
@@ -91,14 +87,14 @@ class RobotNode(LifecycleNode):
                 camera_device=settings.camera_device,
             )
             robot = self._robot_type.create(self._robot_config, connection)
-            self.driver = Driver(robot, self._safety_config, connection.clock)
-            self._connect()
+            driver = Driver(robot, self._safety_config, connection.clock)
+            self._connect(driver)
         except (RobotError, ValueError) as error:
             self.failure = str(error)
-            self.driver = None
             return TransitionCallbackReturn.FAILURE
-        self._open_topics()
-        self._tell()
+        self.driver = driver
+        self._open_topics(driver)
+        self._topics.tell()
         return TransitionCallbackReturn.SUCCESS
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -110,25 +106,31 @@ class RobotNode(LifecycleNode):
             self.failure = str(error)
             self.get_logger().error(self.failure)
             return TransitionCallbackReturn.FAILURE
-        self._enabled_once = True
+        self.driver.activated = True
         if not self._lockstep and not prefer(self.settings.realtime_priority):
             self.get_logger().info('no real-time priority: not permitted, see realtime_priority')
-        self._pacer.rest(time.monotonic())
-        self._show(self.driver.state)
+        self._commands.rest()
+        self._topics.show(self.driver.state)
         return super().on_activate(state)
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Let the motors go limp; the state stays visible."""
-        if self.driver is not None:
-            self.driver.disable('deactivated')
-        self._enabled_once = False
-        self._finish_reset(ResetResult(False, 'the driver was deactivated'))
+        assert self.driver is not None
+        self.driver.disable('deactivated')
+        self.driver.activated = False
+        self._resets.finish(ResetResult(False, 'the driver was deactivated'))
         return super().on_deactivate(state)
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Close everything."""
         del state
-        self._close()
+        self.close()
+        if self.driver is not None:
+            self.driver = None
+            for timer in (self._cycle_timer, self._recovery_timer):
+                self.destroy_timer(timer)
+            for part in (self._operators, self._resets, self._commands, self._topics):
+                part.destroy()
         return TransitionCallbackReturn.SUCCESS
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -144,13 +146,12 @@ class RobotNode(LifecycleNode):
         if self.driver is not None:
             self.driver.close()
 
-    def _connect(self) -> None:
-        assert self.driver is not None
+    def _connect(self, driver: Driver) -> None:
         patience = self.settings.connect_timeout if self.settings.backend == 'sim' else 0.0
         deadline = time.monotonic() + patience
         while True:
             try:
-                self.driver.connect()
+                driver.connect()
                 return
             except OccupiedError:
                 raise
@@ -159,225 +160,40 @@ class RobotNode(LifecycleNode):
                     raise
                 time.sleep(CONNECT_PERIOD)  # start-up only: no callback waits for us yet
 
-    def _open_topics(self) -> None:
-        assert self.driver is not None
-        spec = self.driver.robot.spec
-        self._pacer = Pacer(spec.control_period)
-        self._states = StatePublishers(self, spec)
-        self._clock_topic = (
-            self.create_publisher(ClockMsg, '/clock', 10) if self._lockstep else None
+    def _open_topics(self, driver: Driver) -> None:
+        self._topics = StateTopics(self, driver)
+        self._commands = CommandTopic(self, driver, self._topics, on_answer=self._on_answer)
+        self._resets = ResetService(
+            self,
+            driver,
+            self._topics,
+            speed=lambda: self._commands.speed,
+            on_end=self._commands.rest,
         )
-        self._applied = self.create_publisher(JointCommand, 'applied_command', qos.STATE_PUBLISHER)
-        self._activity = self.create_publisher(String, 'driver_state', qos.LATCHED)
-        self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
-        self.create_subscription(JointCommand, 'joint_command', self._on_command, qos.COMMAND)
-        self.create_service(ResetRobot, '~/reset', self._on_reset)
-        self.create_service(Trigger, '~/estop', self._on_estop)
-        self.create_service(Trigger, '~/clear_estop', self._on_clear_estop)
-        self.create_service(Trigger, '~/enable', self._on_enable)
-        period = IDLE_PERIOD if self._lockstep else 1.0 / spec.update_rate
+        self._operators = OperatorServices(self, driver, self._topics)
+        period = IDLE_PERIOD if self._lockstep else 1.0 / driver.robot.spec.update_rate
         self._cycle_timer = self.create_timer(period, self._on_cycle)
-        self._reset_timer = self.create_timer(self._reset_period(), self._on_reset_step)
-        self._reset_timer.cancel()
-        self._pace_timer = self.create_timer(1.0, self._on_due)
-        self._pace_timer.cancel()
-        self._report_timer = self.create_timer(1.0, self._on_report)
         self._recovery_timer = self.create_timer(RECOVERY_PERIOD, self._on_recovery)
 
-    def _close(self) -> None:
-        self.close()
-        self.driver = None
-        for timer in list(self.timers):
-            self.destroy_timer(timer)
-        for subscription in list(self.subscriptions):
-            self.destroy_subscription(subscription)
-        for name in ('estop', 'clear_estop', 'enable', 'reset'):
-            for service in list(self.services):
-                if service.srv_name.endswith(f'/{name}'):
-                    self.destroy_service(service)
-        self._states.destroy()
-        for publisher in (self._clock_topic, self._applied, self._activity, self._diagnostics):
-            if publisher is not None:
-                self.destroy_publisher(publisher)
+    # Periodic work
 
-    # Commands
-
-    def _on_command(self, msg: JointCommand) -> None:
-        wait = self._pacer.wait(time.monotonic(), self._speed())
-        if not wait:
-            self._carry_out(msg)
-            return
-        self._waiting = msg
-        self._pace_timer.timer_period_ns = max(1, int(wait * 1e9))
-        self._pace_timer.reset()
-
-    def _speed(self) -> float:
-        return float(self.get_parameter('speed').value) if self._lockstep else 0.0
-
-    def _on_due(self) -> None:
-        self._pace_timer.cancel()
-        msg, self._waiting = self._waiting, None
-        if msg is not None:
-            self._carry_out(msg)
-
-    def _carry_out(self, msg: JointCommand) -> None:
-        driver = self.driver
-        if driver is None or not self._enabled_once:
-            return
-        begin = time.monotonic()
-        if self._lockstep:
-            self._pacer.begin(begin, self._speed())
-            now = driver.now()
-        else:
-            now = self.get_clock().now().nanoseconds * 1e-9
-        age = now - seconds(msg.header.stamp)
-        mode = MODES.get(msg.mode, str(msg.mode))
-        applied = driver.command(msg.names, msg.values, mode, age)
-        if applied.sent is not None:
-            self._publish_applied(msg, applied.sent)
-        if applied.state is not None:
-            self._show(applied.state)
-            self._cycle_timer.reset()
-        for reason in applied.verdict.reasons:
-            if reason != REFUSED_IN_RESET:
-                self.get_logger().warning(f'command: {reason}', throttle_duration_sec=5.0)
-        self._load.busy += time.monotonic() - begin
-        self._tell()
-
-    def _publish_applied(self, msg: JointCommand, sent: Any) -> None:
-        assert self.driver is not None
-        spec = self.driver.robot.spec
-        self._applied.publish(
-            JointCommand(
-                header=msg.header,
-                observation_stamp=msg.observation_stamp,
-                sequence=msg.sequence,
-                mode=msg.mode,
-                names=list(spec.joints),
-                values=floats64(sent),
-            )
-        )
-
-    # State
+    def _on_answer(self) -> None:
+        """Show the state of a waiting robot again only after a while."""
+        self._cycle_timer.reset()
 
     def _on_cycle(self) -> None:
-        if self.driver is None or (self._lockstep and self.driver.resetting):
+        driver = self.driver
+        if driver is None or (self._lockstep and driver.resetting):
             return
         begin = time.monotonic()
-        self._show(self.driver.cycle())
-        self._load.busy += time.monotonic() - begin
-        self._tell()
-
-    def _show(self, state: RobotState | None) -> None:
-        if state is None:
-            return
-        self._load.states += 1
-        if self._clock_topic is not None:
-            self._clock_topic.publish(ClockMsg(clock=stamp_msg(state.stamp)))
-        self._states.publish(state)
-
-    def _tell(self) -> None:
-        """Publish the level when it changed, and log what a person must know."""
-        assert self.driver is not None
-        text = self.driver.activity
-        before, self._told = self._told, text
-        if text == before:
-            return
-        self._activity.publish(String(data=text))
-        if self.driver.safety.level in (Level.LIMP, Level.ESTOP) and self._enabled_once:
-            self.get_logger().error(text)
-        elif RESETTING not in (text, before):  # every episode has a reset
-            self.get_logger().info(text)
-
-    # Reset
-
-    def _reset_period(self) -> float:
-        assert self.driver is not None
-        period = self.driver.robot.spec.control_period
-        if not self._lockstep:
-            return period
-        speed = self._speed()
-        return period / speed if speed else 0.0002
-
-    async def _on_reset(
-        self, request: ResetRobot.Request, response: ResetRobot.Response
-    ) -> ResetRobot.Response:
-        result = ResetResult(False, 'the driver is not active; activate it first')
-        if self.driver is not None and self._enabled_once:
-            try:
-                if len(request.names) != len(request.positions):
-                    raise ValueError(
-                        f'{len(request.positions)} positions for {len(request.names)} names'
-                    )
-                goal = dict(zip(request.names, request.positions, strict=True))
-                self.driver.start_reset(goal, request.timeout)
-                self._tell()
-                future = self._pending = Future()
-                self._reset_timer.timer_period_ns = int(self._reset_period() * 1e9)
-                self._reset_timer.reset()
-                result = await future
-            except (RobotError, ValueError) as error:
-                result = ResetResult(False, str(error))
-        response.success = result.success
-        response.message = result.message
-        response.needs_help = result.needs_help
-        return response
-
-    def _on_reset_step(self) -> None:
-        if self.driver is None:
-            return
-        state, result = self.driver.step_reset()
-        self._show(state)
-        if result is not None:
-            self._finish_reset(result)
-        self._tell()
-
-    def _finish_reset(self, result: ResetResult) -> None:
-        self._reset_timer.cancel()
-        self._pacer.rest(time.monotonic())
-        future, self._pending = self._pending, None
-        if future is not None:
-            future.set_result(result)
-
-    # Services
-
-    def _on_estop(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        del request
-        if self.driver is not None:
-            self.driver.estop('~/estop was called')
-            self._tell()
-        response.success, response.message = True, 'limp and latched'
-        return response
-
-    def _on_clear_estop(
-        self, request: Trigger.Request, response: Trigger.Response
-    ) -> Trigger.Response:
-        del request
-        if self.driver is not None:
-            self.driver.safety.clear_estop()
-            self._tell()
-        response.success, response.message = True, 'cleared; call ~/enable to go on'
-        return response
-
-    def _on_enable(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        del request
-        try:
-            if self.driver is None or not self._enabled_once:
-                raise RobotError('the driver is not active; activate it first')
-            self.driver.enable()
-            response.success, response.message = True, 'enabled, holding still'
-        except RobotError as error:
-            response.success, response.message = False, str(error)
-        if self.driver is not None:
-            self._tell()
-        return response
-
-    # Diagnostics
+        self._topics.show(driver.cycle())
+        self._topics.load.busy += time.monotonic() - begin
+        self._topics.tell()
 
     def _on_recovery(self) -> None:
         """Enable a simulated robot after a fault, as a person would."""
         driver = self.driver
-        if driver is None or not (self.settings.recover and self._enabled_once and driver.fault):
+        if driver is None or not (self.settings.recover and driver.activated and driver.fault):
             return
         if driver.safety.level is not Level.LIMP:
             return
@@ -386,23 +202,13 @@ class RobotNode(LifecycleNode):
         except RobotError as error:
             self.get_logger().warning(f'not enabled yet: {error}', throttle_duration_sec=5.0)
             return
-        self._pacer.rest(time.monotonic())
-        self._show(driver.state)
-        self._tell()
-
-    def _on_report(self) -> None:
-        if self.driver is None:
-            return
-        load = self._load.report(time.monotonic())
-        message = DiagnosticArray(
-            status=[status(self.get_fully_qualified_name(), self.driver, load)]
-        )
-        message.header.stamp = self.get_clock().now().to_msg()
-        self._diagnostics.publish(message)
+        self._commands.rest()
+        self._topics.show(driver.state)
+        self._topics.tell()
 
 
 def main() -> int:
-    """Run until SIGINT or SIGTERM; 2: the robot could not be opened or activated."""
+    """Run until SIGINT or SIGTERM; 2: a wrong parameter, or the robot could not be opened."""
     # A KeyboardInterrupt inside a C++ callback would abort the process before it goes limp.
     rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     interrupted: list[int] = []
@@ -442,7 +248,7 @@ def spin(node: RobotNode, interrupted: Sequence[int]) -> None:
 
 def _complain(reason: str) -> int:
     sys.stderr.write(f'robot_node: {reason}\n')
-    return 2
+    return CONFIGURATION_ERROR
 
 
 if __name__ == '__main__':

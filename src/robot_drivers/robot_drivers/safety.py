@@ -215,6 +215,17 @@ class SafetyLayer:
                 self.counts['command_timeout'] += 1
         return self._level
 
+    def commander_lost(self) -> bool:
+        """Turn ACTIVE into HOLD if a command was carried out; return whether that is so.
+
+        For a commander that is known to be gone; `watch` waits for its silence.
+        """
+        if self._level is not Level.ACTIVE or np.isnan(self._heard):
+            return False
+        self._level, self.reason = Level.HOLD, 'whoever commands died or is out of reach'
+        self.counts['commander_lost'] += 1
+        return True
+
     def check(
         self,
         names: Sequence[str],

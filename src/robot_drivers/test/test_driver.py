@@ -348,3 +348,43 @@ def test_contradicting_spec_is_refused(change):
     values = {'lower': -1.0, 'upper': 1.0, 'control_period': 0.1} | change
     with pytest.raises(ValueError):  # noqa: PT011
         RobotSpec('x', JOINTS, 'position', velocity_limit=1.0, effort_limit=1.0, **values)
+
+
+def test_lost_commander_holds_where_the_robot_is_until_the_next_command(clock):
+    driver = start(clock, 'wall')
+    command(driver)
+    driver.cycle()
+    driver.commander_lost()
+    assert driver.safety.level is Level.HOLD
+    np.testing.assert_allclose(driver.robot.sent[-1], driver.state.position)
+    driver.commander_lost()
+    assert driver.safety.counts['commander_lost'] == 1
+    command(driver)
+    assert driver.safety.level is Level.ACTIVE
+
+
+def test_loss_of_a_commander_that_never_commanded_moves_nothing(clock):
+    driver = start(clock, 'wall')
+    driver.commander_lost()
+    assert driver.safety.level is Level.ACTIVE
+    assert driver.robot.sent == []
+    driver.disable('test')
+    driver.commander_lost()
+    assert driver.safety.level is Level.LIMP
+
+
+def test_lost_commander_does_not_disturb_a_reset(clock):
+    driver = start(clock, 'wall')
+    command(driver)
+    driver.start_reset({}, 1.0)
+    driver.commander_lost()
+    assert driver.resetting
+
+
+def test_robot_that_cannot_hold_when_its_commander_is_lost_goes_limp(clock):
+    driver = start(clock, 'wall')
+    command(driver)
+    driver.robot.errors['write'] = MotorFaultError('overload')
+    driver.commander_lost()
+    assert driver.safety.level is Level.LIMP
+    assert driver.fault == 'overload'

@@ -1,8 +1,10 @@
 """QoS per topic, in one place: a mismatch is silence, not an error."""
 
+from rclpy.duration import Duration
 from rclpy.qos import (
     QoSDurabilityPolicy,
     QoSHistoryPolicy,
+    QoSLivelinessPolicy,
     QoSProfile,
     QoSReliabilityPolicy,
 )
@@ -41,3 +43,22 @@ LATCHED = _profile(1, latched=True)
 
 LATCHED_SPECS = _profile(64, latched=True)
 """Agent specs as read by a learner: one of each of up to 64 agents."""
+
+ALIVE = '_alive'
+"""What is appended to a command topic: a publisher there shows that whoever commands lives."""
+
+
+def _alive(lease: float) -> QoSProfile:
+    return QoSProfile(
+        history=QoSHistoryPolicy.KEEP_LAST,
+        depth=1,
+        liveliness=QoSLivelinessPolicy.AUTOMATIC,
+        liveliness_lease_duration=Duration(seconds=lease),
+    )
+
+
+ALIVE_OFFERED = _alive(0.03)
+"""Of a commander: its middleware asserts it after two thirds of the lease, every 20 ms."""
+
+ALIVE_REQUIRED = _alive(0.08)
+"""Of a driver: silence after which a commander counts as dead; four assertions may be late."""
