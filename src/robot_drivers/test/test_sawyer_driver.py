@@ -35,6 +35,7 @@ from robot_drivers.sawyer.description import (
 from robot_drivers.sawyer.emulated_robot import EmulatedSawyer
 from robot_drivers.sawyer.emulator import SawyerEmulator
 from robot_drivers.sawyer.kinematics import forward
+from robot_drivers.sawyer.link import SawyerLink
 from robot_drivers.sawyer.messages import RobotAssemblyState
 from robot_drivers.sawyer.robot import SawyerRobot
 from robot_drivers.sawyer.twin import SawyerTwin
@@ -486,6 +487,20 @@ def test_silent_topic_ends_commanding(wall_robot, wall_arm, topic, report_fault)
     taken = time.monotonic() - begin
     report_fault(f'sawyer: {topic} silent', 'StaleStateError, nothing sent', taken)
     assert taken < 0.25
+
+
+def test_states_that_came_while_the_process_was_halted_are_not_stale(wall_arm):
+    link = SawyerLink.open(wall_arm.uri, '', 5.0)
+    try:
+        with link._fresh:  # no state can be stored meanwhile
+            time.sleep(0.2)
+        assert not link.is_stale('joints', 0.08)
+        wall_arm.do('freeze')
+        wait = time.monotonic() + 5.0
+        while not link.is_stale('joints', 0.08):
+            assert time.monotonic() < wait
+    finally:
+        link.close()
 
 
 def test_dropped_commands_revert_to_position_then_recover(wall_robot, wall_arm, report_fault):

@@ -1,6 +1,7 @@
 """Master and streams of ROS 1: finding each other, several publishers, refusals, leaving."""
 
 from collections.abc import Callable
+import os
 import socket
 import threading
 import time
@@ -8,6 +9,7 @@ import time
 import numpy as np
 import pytest
 
+from robot_drivers.realtime import prefer
 from robot_drivers.sawyer.messages import Bool, Float64, Header, JointState
 from robot_drivers.sawyer.rosmaster import call, Master, MasterError
 from robot_drivers.sawyer.tcpros import decode_header, encode_header, Node
@@ -149,6 +151,20 @@ def test_restarted_publisher_is_found_again(make_node):
     wait_until(lambda: publication.subscribers)
     publication.publish(Float64(1.0))
     wait_until(lambda: heard == [1.0])
+
+
+def test_connections_are_served_with_priority_where_permitted(master):
+    permitted = prefer(5)
+    prefer(0)
+    node = Node('/preferred', master.uri, priority=5)
+    try:
+        (thread,) = [t for t in threading.enumerate() if t.name == '/preferred io']
+        served = os.SCHED_FIFO if permitted else os.SCHED_OTHER
+        wait_until(
+            lambda: os.sched_getscheduler(thread.native_id) & ~os.SCHED_RESET_ON_FORK == served
+        )
+    finally:
+        node.close()
 
 
 def test_missing_master_is_named():

@@ -36,6 +36,7 @@ from robot_drivers.minitaur.link import (
 from robot_drivers.minitaur.plant import MinitaurPlant, plant_config, PlantConfig
 from robot_drivers.minitaur.simulation import Placement
 from robot_drivers.minitaur.terrain import Terrain, TERRAINS
+from robot_drivers.realtime import prefer
 
 CLOCKS = ('lockstep', 'wall')
 WORLD = (
@@ -50,6 +51,7 @@ WORLD = (
     'seed',
     'timestep',
 )
+PRIORITY = 20  # SCHED_FIFO: a real controller is not slowed down by the computer's load either
 MAX_CATCH_UP = 0.1  # wall clock: what a stalled process loses beyond this is not made up [s]
 
 
@@ -324,6 +326,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         f'requests at port {emulator.stage_port}, {options["clock"]}, {config.terrain.kind}\n'
     )
     sys.stdout.flush()
+    if options['clock'] == 'wall':
+        prefer(PRIORITY)
     emulator.run()
 
 

@@ -99,6 +99,14 @@ class SawyerConfig:
     enable_timeout: float = field(
         default=5.0, metadata={'doc': 'Longest wait for the motors [s].', 'range': (0.1, 60.0)}
     )
+    receive_priority: int = field(
+        default=15,
+        metadata={
+            'doc': 'Wall clock: SCHED_FIFO priority of the thread that receives states, where '
+            'permitted; above realtime_priority, so that a state counts when it comes; 0: none.',
+            'range': (0, 99),
+        },
+    )
     host: str = field(
         default='',
         metadata={'doc': 'Our address as the robot sees it; empty: found by routing.'},

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from robot_drivers.realtime import prefer
 from robot_drivers.sawyer import topics
 from robot_drivers.sawyer.description import START
 from robot_drivers.sawyer.emulated_robot import EmulatedSawyer, Noise
@@ -34,6 +35,7 @@ from robot_drivers.sawyer.messages import (
 from robot_drivers.sawyer.rosmaster import Master
 from robot_drivers.sawyer.tcpros import Node
 
+_PRIORITY = 20  # SCHED_FIFO: a real arm is not slowed down by the computer's load either
 _TICK = 0.004  # wall clock physics granularity [s], two physics steps
 _RATES = (10, 800)  # admissible publish rates [Hz]
 
@@ -78,7 +80,8 @@ class SawyerEmulator:
         self._control = _ControlServer((host, control_port), self.control)
         self.control_port = int(self._control.server_address[1])
         self.master.start()
-        self._node = Node('/realtime_loop', self.master.uri, host)
+        priority = 0 if lockstep else _PRIORITY
+        self._node = Node('/realtime_loop', self.master.uri, host, priority=priority)
         advertise = self._node.advertise
         self._states = advertise(topics.JOINT_STATES, JointState, latched=lockstep)
         self._endpoint = advertise(topics.ENDPOINT_STATE, EndpointState, latched=lockstep)
@@ -210,6 +213,7 @@ class SawyerEmulator:
 
     def _run(self) -> None:
         """Let the robot's time follow the wall clock."""
+        prefer(_PRIORITY)
         start = time.monotonic()
         begin = self.robot.world.time
         due = start

@@ -26,6 +26,7 @@ from robot_drivers.sawyer.rosmaster import MasterError
 from robot_drivers.sawyer.tcpros import Node
 
 _POLL = 0.01  # [s]
+_CATCH_UP = 0.005  # the thread of the connections needs far less for what has arrived [s]
 
 
 class SawyerLink:
@@ -64,14 +65,20 @@ class SawyerLink:
         )
 
     @classmethod
-    def open(cls, uri: str, host: str, timeout: float) -> SawyerLink:
+    def open(cls, uri: str, host: str, timeout: float, *, priority: int = 0) -> SawyerLink:
         """Connect every topic and wait for a first state of each.
+
+        Args:
+            uri: Of the robot's master.
+            host: Our address as the robot sees it; empty: found by routing.
+            timeout: [s].
+            priority: SCHED_FIFO priority of the thread in which states arrive; 0: none.
 
         Raises:
             ConnectionFailedError: Something is missing; the text says what.
         """
         try:
-            node = Node('/sac_sawyer_driver', uri, host)
+            node = Node('/sac_sawyer_driver', uri, host, priority=priority)
         except (OSError, ValueError) as error:
             raise ConnectionFailedError(f'no way to the robot at {uri!r}: {error}') from error
         try:
@@ -125,6 +132,13 @@ class SawyerLink:
     def age(self, kind: str) -> float:
         """Return how long ago joints, endpoint or assembly arrived [s]."""
         return time.monotonic() - self.arrivals[kind]
+
+    def is_stale(self, kind: str, limit: float) -> bool:
+        """Say whether nothing of a kind came for longer than a limit [s].
+
+        After this process itself was halted, states wait in the socket: they count.
+        """
+        return self.age(kind) > limit and not self.wait(lambda: self.age(kind) <= limit, _CATCH_UP)
 
     def snapshot(self) -> tuple[JointState, EndpointState, RobotAssemblyState]:
         """Return the newest states.

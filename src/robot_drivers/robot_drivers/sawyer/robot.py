@@ -83,7 +83,12 @@ class SawyerRobot(Robot):
             raise ConnectionFailedError(
                 "set the port to the URI of the robot's master: http://<serial>.local:11311"
             )
-        self._link = SawyerLink.open(uri, self._config.host, self._config.connect_timeout)
+        self._link = SawyerLink.open(
+            uri,
+            self._config.host,
+            self._config.connect_timeout,
+            priority=0 if self._lockstep else self._config.receive_priority,
+        )
         joints, _, assembly = self._link.snapshot()
         self._go('limp')
         if not assembly.homed:
@@ -287,9 +292,11 @@ class SawyerRobot(Robot):
                 raise MotorFaultError(f'the robot was disabled: {_describe(assembly)}')
             if not self._lockstep:
                 for kind in ('joints', 'assembly', 'endpoint'):
-                    age = link.age(kind)
-                    if age > self._config.stale_timeout:
-                        raise StaleStateError(f'newest {kind} state is {age:.3f} s old')
+                    if link.is_stale(kind, self._config.stale_timeout):
+                        raise StaleStateError(
+                            f'newest {kind} state is {link.age(kind):.3f} s old, at most '
+                            f'{self._config.stale_timeout} s allowed; check robot and network'
+                        )
         except RobotError:
             self._go('limp')
             raise

@@ -16,6 +16,7 @@ import struct
 import threading
 from typing import Any, TypeVar
 
+from robot_drivers.realtime import prefer
 from robot_drivers.sawyer.messages import Message
 from robot_drivers.sawyer.rosmaster import call, host_of, MasterClient, MasterError, RpcServer
 from robot_drivers.sawyer.wire import WireError
@@ -157,19 +158,22 @@ class Subscription:
 class Node:
     """Publishes and subscribes as one ROS 1 node."""
 
-    def __init__(self, name: str, master_uri: str, host: str = '') -> None:
+    def __init__(self, name: str, master_uri: str, host: str = '', *, priority: int = 0) -> None:
         """Open the node's own servers; nothing is registered yet.
 
         Args:
             name: Node name with its leading slash; the process id makes it unique.
             master_uri: Such as ``http://robot.local:11311``.
             host: Address under which peers reach this node; found by routing if empty.
+            priority: SCHED_FIFO priority of the thread of the connections, where permitted;
+                0: none.
 
         Raises:
             ValueError: The URI is none.
             OSError: There is no route to the master.
         """
         self.name = f'{name}_{os.getpid()}'
+        self._priority = priority
         self._host = host or _own_address(*host_of(master_uri))
         self._rpc = RpcServer(self._host, 0)
         self.uri = f'http://{self._host}:{self._rpc.port}/'
@@ -280,6 +284,8 @@ class Node:
         self._woken.recv(64)
 
     def _run(self) -> None:
+        if self._priority:
+            prefer(self._priority)
         while not self._closed.is_set():
             while not self._changes.empty():
                 link, ready = self._changes.get()
