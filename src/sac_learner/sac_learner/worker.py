@@ -23,6 +23,7 @@ from sac_core.parameters import check_values
 from sac_core.spec import AgentSpec
 from sac_learner import report
 from sac_learner.checkpoint import CheckpointError
+from sac_learner.ending import Ending
 from sac_learner.metrics import Metrics
 from sac_learner.progress import Progress, ProgressLine
 from sac_learner.replay import ReplayError
@@ -33,7 +34,6 @@ from sac_learner.settings import LearnerSettings
 from sac_learner.training import Policy, Training
 
 UPDATES_PER_TURN = 8  # gradient updates between two looks at what arrived
-GRACE = 30.0  # [s] to wait for the last evaluation once the steps are used up
 IDLE = 0.02  # [s]
 CONFIGURATION_ERROR = 2
 
@@ -73,9 +73,8 @@ class Worker:
         self._finished = False
         self._last_status: dict[str, Any] = {}
         self._status_lock = threading.Lock()
-        self._evaluated_steps = -1
+        self._ending = Ending(settings.steps)
         self._solved_in_a_row = 0
-        self._exhausted_since: float | None = None
         self._published: tuple[float, int] = (float('-inf'), -1)
         self._due = {'checkpoint': 0.0, 'metrics': 0.0, 'line': 0.0, 'flush': 0.0}
         self.failure = ''
@@ -247,10 +246,9 @@ class Worker:
         limit = self._settings.steps
         if not limit or training.transitions < limit or training.updates_are_due():
             return
-        if self._exhausted_since is None:
-            self._exhausted_since = now
+        if self._ending.exhaust(now):
             self._publish(training.new_policy())
-        if self._evaluated_steps >= limit or now - self._exhausted_since > GRACE:
+        if self._ending.is_over(self._specs, now):
             self._finish(f'the limit of {limit} steps is reached')
 
     def _finish(self, reason: str) -> None:
@@ -345,7 +343,9 @@ class Worker:
             'policy_version': msg.policy_version,
         }
         self._metrics.episode(record, values)
-        if not msg.evaluation:
+        if msg.evaluation:
+            self._ending.tested(time.monotonic())
+        else:
             self._progress.episodes += 1
             self._progress.returns.append(msg.episode_return)
             if values:
@@ -365,7 +365,7 @@ class Worker:
             'robot_time': msg.robot_time,
         }
         self._metrics.evaluation(record, values)
-        self._evaluated_steps = max(self._evaluated_steps, msg.steps)
+        self._ending.evaluated(msg.agent_id, msg.steps, time.monotonic())
         self._progress.evaluated = f'evaluation {msg.success_rate:.0%} success'
         if self._training is None:
             return

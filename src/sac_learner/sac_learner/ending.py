@@ -1,0 +1,50 @@
+"""When a run whose steps are used up ends: once every robot has tested the last policy."""
+
+from collections.abc import Collection
+
+PATIENCE = 60.0  # [s] without a word of a robot that tests; a reset takes 30 s at most
+
+
+class Ending:
+    """Knows which robots have made their last evaluation."""
+
+    def __init__(self, limit: int, *, patience: float = PATIENCE) -> None:
+        """Begin a run.
+
+        Args:
+            limit: Training steps of all robots together, 0 for no limit.
+            patience: Silence after which missing evaluations are given up [s].
+        """
+        self._limit = limit
+        self._patience = patience
+        self._done: set[str] = set()
+        self._heard: float | None = None  # once the steps are used up
+
+    @property
+    def near(self) -> bool:
+        """Whether the steps are used up."""
+        return self._heard is not None
+
+    def exhaust(self, now: float) -> bool:
+        """Note that the steps are used up and learned from; return whether that is news."""
+        if self._heard is None:
+            self._heard = now
+            return True
+        return False
+
+    def tested(self, now: float) -> None:
+        """Note the end of an evaluation episode: more may follow."""
+        if self._heard is not None:
+            self._heard = now
+
+    def evaluated(self, agent: str, steps: int, now: float) -> None:
+        """Note an evaluation of an agent after `steps` training steps of its own."""
+        self.tested(now)
+        if self.near or (self._limit and steps >= self._limit):
+            self._done.add(agent)
+
+    def is_over(self, agents: Collection[str], now: float) -> bool:
+        """Return whether the run ends: all agents have evaluated, or none does any more."""
+        if self._heard is None:
+            return False
+        return self._done.issuperset(agents) or now - self._heard > self._patience
