@@ -53,6 +53,12 @@ def headline(records: Sequence[dict[str, Any]]) -> str | None:
     return None
 
 
+def agents(records: Sequence[dict[str, Any]]) -> list[str]:
+    """Return the names of the robots that had a training episode, or only an evaluation."""
+    trained = {r['agent'] for r in records if r['kind'] == 'episode' and not r['evaluation']}
+    return sorted(trained or {r['agent'] for r in records if r['kind'] == 'evaluation'})
+
+
 def summary(run_dir: Path, records: Sequence[dict[str, Any]]) -> str:
     """Return the summary of a run in words."""
     episodes = [r for r in records if r['kind'] == 'episode' and not r['evaluation']]
@@ -75,6 +81,9 @@ def summary(run_dir: Path, records: Sequence[dict[str, Any]]) -> str:
     if episodes:
         hours = sum(e['duration'] for e in episodes) / 3600
         lines.append(f'robot time     {hours:.2f} h acting in {len(episodes)} training episodes')
+    robots = agents(episodes)
+    if len(robots) > 1:
+        lines += [f'{"robot " + name:<15}{_robot_line(name, episodes)}' for name in robots]
     if evaluations:
         best = max(evaluations, key=lambda e: (e['success_rate'], e['return'] or 0.0))
         for name, record in (('first', evaluations[0]), ('last', evaluations[-1]), ('best', best)):
@@ -95,34 +104,40 @@ def draw(
     paper_steps: float | None = None,
     paper_hours: float | None = None,
 ) -> Any:
-    """Return a figure in the style of the paper's Fig. 4: the metric over steps and robot time."""
+    """Return a figure in the style of the paper's Fig. 4: the metric over steps and robot time.
+
+    Several robots have a curve each, over their own steps and time.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9.0, 3.6), layout='constrained')
     FigureCanvasAgg(figure)
     axes = figure.subplots(1, 2, sharey=True)
-    training = _series(records, 'episode', metric)
-    testing = _series(records, 'evaluation', metric)
+    robots = agents(records)
+    single = len(robots) < 2
     for axis, column, unit, paper in (
         (axes[0], 1, 'environment steps', paper_steps),
         (axes[1], 2, 'robot time [h]', paper_hours),
     ):
-        if training:
+        for number, robot in enumerate(robots):
+            own = [r for r in records if r.get('agent', robot) == robot]
+            training = _series(own, 'episode', metric)
+            testing = _series(own, 'evaluation', metric)
             x = [point[column] for point in training]
             y = [point[0] for point in training]
-            axis.plot(x, y, color='tab:blue', alpha=0.18, linewidth=0.7)
-            axis.plot(
-                x, _running_median(y), color='tab:blue', label='training episodes, median of 20'
-            )
-        if testing:
+            colour = 'tab:blue' if single else f'C{number}'
+            if single:
+                axis.plot(x, y, color=colour, alpha=0.18, linewidth=0.7)
+            label = 'training episodes' if single else robot
+            axis.plot(x, _running_median(y), color=colour, label=f'{label}, median of 20')
             axis.plot(
                 [point[column] for point in testing],
                 [point[0] for point in testing],
-                'o-',
-                color='tab:orange',
+                'o-' if single else 'o',
+                color='tab:orange' if single else colour,
                 markersize=3.5,
-                label='deterministic evaluation, median',
+                label='deterministic evaluation, median' if single and testing else None,
             )
         if paper:
             axis.axvline(paper, color='0.4', linestyle='--', linewidth=1)
@@ -167,6 +182,17 @@ def _running_median(values: Sequence[float], window: int = 20) -> list[float]:
         part = sorted(values[max(0, i - window + 1) : i + 1])
         medians.append(part[len(part) // 2])
     return medians
+
+
+def _robot_line(name: str, episodes: Sequence[dict[str, Any]]) -> str:
+    own = [e for e in episodes if e['agent'] == name]
+    last = own[-20:]
+    returns = sum(e['return'] for e in last) / len(last)
+    return (
+        f'{max(e["steps"] for e in own)} steps, '
+        f'{sum(e["duration"] for e in own) / 3600:.2f} h in {len(own)} episodes, '
+        f'return {returns:.1f} in the last {len(last)}'
+    )
 
 
 def _evaluation_line(record: dict[str, Any]) -> str:

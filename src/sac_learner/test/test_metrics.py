@@ -57,6 +57,24 @@ def test_report_draws_the_curve_and_says_when_solved(tmp_path, capsys):
     assert 'solved after 100 steps' in capsys.readouterr().out
 
 
+def test_every_robot_has_a_curve_and_a_line_of_its_own(tmp_path):
+    writer = metrics.Metrics(tmp_path, tensorboard=False)
+    for steps in (100, 200, 300):
+        for agent, value in (('left', 1.0), ('right', 2.0)):
+            episode = {**EPISODE, 'agent': agent, 'steps': steps, 'return': -100.0 * value}
+            writer.episode(episode, {'median_distance': value})
+    writer.evaluation({**EVALUATION, 'agent': 'right'}, {'median_distance': 0.05})
+    writer.close()
+    records = metrics.read(tmp_path / 'metrics.jsonl')
+    text = report.summary(tmp_path, records)
+    assert 'robot left     300 steps, 0.01 h in 3 episodes, return -100.0 in the last 3' in text
+    assert 'robot right    300 steps, 0.01 h in 3 episodes, return -200.0 in the last 3' in text
+    axis = report.draw(records, 'median_distance', 'distance [rad]').axes[0]
+    assert axis.get_legend_handles_labels()[1] == ['left, median of 20', 'right, median of 20']
+    shown = {line.get_label(): list(line.get_ydata()) for line in axis.get_lines()}
+    assert shown['left, median of 20'] == [1.0, 1.0, 1.0]
+
+
 def test_report_on_no_run_directory_is_one_line(tmp_path, capsys):
     assert report.main([str(tmp_path / 'nothing')]) == 2
     assert 'is no run directory' in capsys.readouterr().err
