@@ -112,6 +112,14 @@ class User:
         msg.header.stamp = stamp or self.last('joint_states').header.stamp
         self.publisher.publish(msg)
 
+    def moves(self, target: np.ndarray) -> bool:
+        """Send a command; say whether one has been applied since the last question."""
+        self.messages['applied_command'].clear()
+        self.new('joint_states')
+        self.command(target)
+        self.new('joint_states')
+        return bool(self.messages['applied_command'])
+
     def state(self) -> str:
         return str(self.last('driver_state').data)
 
@@ -351,15 +359,14 @@ def test_dead_commander_of_a_slow_robot_is_noticed_before_its_next_command(
     try:
         assert commander.stdout.readline() == 'alive\n'
         user.until(lambda: user.publisher.get_subscription_count())
-        user.command(REST_POSE + 0.3)
-        user.until(lambda: user.messages['applied_command'])
+        user.until(lambda: user.moves(REST_POSE + 0.3))
         begin = time.monotonic()
         commander.send_signal(number)
         user.until(lambda: user.state() == 'hold: whoever commands died or is out of reach')
         report_fault(f'agent {number.name}', 'holds', time.monotonic() - begin)
         status = wall_hand.ask('status')
         np.testing.assert_allclose(status['goal'][:9], status['position'][:9], atol=0.2)
-        user.command(REST_POSE)
+        user.until(lambda: user.moves(REST_POSE))
         user.until(lambda: user.state() == 'active')
     finally:
         commander.kill()
