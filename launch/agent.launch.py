@@ -73,11 +73,16 @@ def start(context):
     names = launching.namespaces(value)
     if value['evaluate'] and len(names) > 1:
         raise RuntimeError('evaluate: needs one namespace, as one robot tries the policy')
-    return [_agent(value, run_dir, name, number) for number, name in enumerate(names)]
+    return [_agent(value, run_dir, names, number) for number in range(len(names))]
 
 
-def _agent(value, run_dir, namespace, number):
+def _agent(value, run_dir, names, number):
+    namespace = names[number]
     lockstep = value['clock'] == 'lockstep'
+    remappings = [(name, f'/{name}') for name in launching.SHARED_TOPICS]
+    if len(names) > 1:
+        # Robots that are simulated side by side have a time each.
+        remappings.append(('/clock', f'/{namespace}/clock'))
     parameters = {
         'run_dir': run_dir,
         'seed': int(value['seed']) + number,  # robots that explore alike would tell nothing new
@@ -98,7 +103,7 @@ def _agent(value, run_dir, namespace, number):
         namespace=namespace,
         output='screen',
         parameters=[*launching.parameter_files(value), parameters],
-        remappings=[(name, f'/{name}') for name in launching.SHARED_TOPICS],
+        remappings=remappings,
         respawn=not value['evaluate'],
         respawn_delay=1.0,
         on_exit=_after_evaluation if value['evaluate'] else launching.stop_on_configuration_error,
