@@ -13,22 +13,18 @@ from sac_agent.journal import JournalError
 from sac_agent.pilot import Pilot
 from sac_agent.records import EpisodeRecord, EvaluationRecord, StepRecord
 from sac_agent.sender import Sender
+from sac_agent.sensor_input import SensorInput
 from sac_core import qos
 from sac_core.convert import spec_to_msg
 
 
 class Reports:
-    """Publishes steps, episodes, evaluations, status and diagnostics.
+    """Publishes steps, episodes, evaluations, status and diagnostics."""
 
-    Attributes:
-        sensor_errors: Sensor messages that could not be used.
-    """
-
-    def __init__(self, node: Node, pilot: Pilot, sender: Sender) -> None:
+    def __init__(self, node: Node, pilot: Pilot, sender: Sender, sensors: SensorInput) -> None:
         """Open the topics."""
-        self._node, self._pilot, self._sender = node, pilot, sender
+        self._node, self._pilot, self._sender, self._sensors = node, pilot, sender, sensors
         self._agent_id = pilot.spec.agent_id
-        self.sensor_errors = 0
         self._spec = node.create_publisher(AgentSpec, 'agent_spec', qos.LATCHED)
         self._status = node.create_publisher(AgentStatus, 'agent_status', qos.STATUS)
         self._episode = node.create_publisher(EpisodeSummary, 'episode', qos.STATUS)
@@ -116,7 +112,7 @@ class Reports:
             'deadline misses': status.deadline_misses,
             'observation age [s]': f'{status.observation_age:.4f}',
             'command latency [s]': f'{status.command_latency:.4f}',
-            'unusable sensor messages': self.sensor_errors,
+            'unusable sensor messages': self._sensors.errors,
             'not acknowledged': status.unacknowledged,
             'sent again': resends,
         }
