@@ -3,11 +3,11 @@
 from pathlib import Path
 import tempfile
 
-from launch import LaunchDescription
-from launch.actions import DeclareLaunchArgument, OpaqueFunction
-from launch.substitutions import LaunchConfiguration
+from launch.actions import DeclareLaunchArgument
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
+
+from sac_agent import launching
 
 ARGUMENTS = [
     DeclareLaunchArgument('driver', description='Robot of the driver node: dclaw, minitaur ...'),
@@ -33,6 +33,11 @@ ARGUMENTS = [
     DeclareLaunchArgument(
         'speed', default_value='0', description='Largest speed of a lockstep simulation; 0: none.'
     ),
+    DeclareLaunchArgument(
+        'clock_topic',
+        default_value='/clock',
+        description='Topic of simulated time; robots that run side by side have one each.',
+    ),
     DeclareLaunchArgument('seed', default_value='0', description='Seed of the simulation.'),
     DeclareLaunchArgument(
         'camera', default_value='none', choices=['none', 'emulated', 'v4l2'], description='Camera.'
@@ -51,18 +56,11 @@ ARGUMENTS = [
         description='Port of the emulated robot; {temporary} is a new directory.',
     ),
 ]
-CONFIGURATION_ERROR = 2  # exit code of our nodes: a person has to mend something first
-
-
-def stop_on_configuration_error(event, context):
-    """End the launch with an error where restarting cannot help."""
-    if event.returncode == CONFIGURATION_ERROR:
-        raise RuntimeError(f'{event.process_name} cannot run, see its message above')
 
 
 def start(context):
     """Start the emulated robot, or none, and the driver."""
-    value = {a.name: LaunchConfiguration(a.name).perform(context) for a in ARGUMENTS}
+    value = launching.values(context, ARGUMENTS)
     simulated = value['backend'] == 'sim'
     port = value['port']
     processes = []
@@ -80,7 +78,7 @@ def start(context):
                 arguments=arguments.split(),
                 respawn=True,
                 respawn_delay=1.0,
-                on_exit=stop_on_configuration_error,
+                on_exit=launching.stop_on_configuration_error,
             )
         )
     parameters = {
@@ -101,13 +99,14 @@ def start(context):
         namespace=value['namespace'],
         output='screen',
         parameters=[str(Path(value['robot']).resolve()), parameters],
+        remappings=[('/clock', value['clock_topic'])],
         respawn=True,
         respawn_delay=1.0,
-        on_exit=stop_on_configuration_error,
+        on_exit=launching.stop_on_configuration_error,
     )
     return [*processes, driver]
 
 
 def generate_launch_description():
     """Start what is needed for the backend."""
-    return LaunchDescription([*ARGUMENTS, OpaqueFunction(function=start)])
+    return launching.description(ARGUMENTS, start, check=False)

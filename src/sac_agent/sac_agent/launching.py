@@ -1,12 +1,14 @@
 """What the launch files share: arguments, run directories, and when to give up."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 import datetime
 from pathlib import Path
+import socket
 import subprocess
 from typing import Any
 
-from launch.actions import IncludeLaunchDescription
+from launch import LaunchDescription
+from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription, OpaqueFunction
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration
 from launch_ros.substitutions import ExecutableInPackage
@@ -22,6 +24,7 @@ SHARED_TOPICS = (
     'learner_status',
 )
 """Topics that all robots share with one learner, in the root namespace."""
+MOST_ROBOTS = 64
 _TOOL_ARGUMENTS = {'sigterm_timeout', 'sigkill_timeout'}
 
 
@@ -57,6 +60,21 @@ def whole_numbers(value: Mapping[str, str], *names: str) -> None:
             raise RuntimeError(f'{name} must be a whole number, got {value[name]!r}')
 
 
+def number(value: Mapping[str, str], name: str, largest: float) -> float:
+    """Return an argument that is a number from 0 to `largest`.
+
+    Raises:
+        RuntimeError: It is not.
+    """
+    try:
+        result = float(value[name])
+    except ValueError:
+        result = -1.0
+    if not 0.0 <= result <= largest:
+        raise RuntimeError(f'{name} must be a number from 0 to {largest:g}, got {value[name]!r}')
+    return result
+
+
 def namespaces(value: Mapping[str, str]) -> list[str]:
     """Return the namespaces in the argument `namespace`, one per robot.
 
@@ -70,6 +88,37 @@ def namespaces(value: Mapping[str, str]) -> list[str]:
             f'{value["namespace"]!r}'
         )
     return found
+
+
+def simulated_robots(name: str, value: Mapping[str, str]) -> list[dict[str, str]]:
+    """Return namespace, seed and clock topic of every robot that the argument `robots` asks for.
+
+    Args:
+        name: Namespace of a single robot; several get a number each.
+        value: Launch arguments, with `robots`, `seed` and `backend`.
+
+    Raises:
+        RuntimeError: The number is not admissible, or the robots are not simulated.
+    """
+    whole_numbers(value, 'robots', 'seed')
+    count, seed = int(value['robots']), int(value['seed'])
+    if not 1 <= count <= MOST_ROBOTS:
+        raise RuntimeError(f'robots must lie in [1, {MOST_ROBOTS}], got {count}')
+    if count == 1:
+        return [{'namespace': name, 'seed': value['seed']}]
+    if value['backend'] != 'sim':
+        raise RuntimeError(
+            'robots: only simulated ones start together; give each real one its driver and '
+            'namespace, then train.launch.py all namespaces'
+        )
+    return [
+        {
+            'namespace': f'{name}{number + 1}',
+            'seed': str(seed + number),
+            'clock_topic': f'/{name}{number + 1}/clock',
+        }
+        for number in range(count)
+    ]
 
 
 def parameter_files(value: Mapping[str, str]) -> list[str]:
@@ -134,3 +183,130 @@ def include(path: Path, arguments: Mapping[str, str]) -> Any:
     """Return the action that starts another launch file."""
     source = PythonLaunchDescriptionSource(str(path))
     return IncludeLaunchDescription(source, launch_arguments=arguments.items())
+
+
+def description(
+    arguments: Sequence[Any], start: Callable[[Any], list[Any]], *, check: bool = True
+) -> LaunchDescription:
+    """Return the description that declares arguments and calls `start(context)`.
+
+    Args:
+        arguments: DeclareLaunchArgument actions.
+        start: Returns what is started.
+        check: Refuse unknown arguments first.
+    """
+    refuse = OpaqueFunction(function=refuse_unknown_arguments, args=[arguments])
+    return LaunchDescription(
+        [*([refuse] if check else []), *arguments, OpaqueFunction(function=start)]
+    )
+
+
+def run_arguments(*, steps: int, episodes: int) -> list[Any]:
+    """Return the arguments that the launch files of all robots share.
+
+    Args:
+        steps: Training steps at which a run ends, by default.
+        episodes: Evaluation episodes, by default.
+    """
+    return [
+        DeclareLaunchArgument(
+            'speed',
+            default_value='0',
+            description='Simulated per wall time: 1.0 is like the robot, 0 as fast as it learns.',
+        ),
+        DeclareLaunchArgument('seed', default_value='0', description='Seed of the whole run.'),
+        DeclareLaunchArgument(
+            'run_dir',
+            default_value='',
+            description='Where the run is kept. Default: runs/NAME-DATE.',
+        ),
+        DeclareLaunchArgument(
+            'resume',
+            default_value='',
+            description='Run directory to go on with, instead of run_dir.',
+        ),
+        DeclareLaunchArgument(
+            'steps',
+            default_value=str(steps),
+            description='Training steps at which the run ends.',
+        ),
+        DeclareLaunchArgument(
+            'evaluate',
+            default_value='',
+            description='Policy file or checkpoint to evaluate; nothing is learned.',
+        ),
+        DeclareLaunchArgument(
+            'episodes',
+            default_value=str(episodes),
+            description='Evaluation episodes with evaluate:=.',
+        ),
+        DeclareLaunchArgument(
+            'film',
+            default_value='true',
+            choices=['true', 'false'],
+            description='Render the learned policy to policy.gif at the end.',
+        ),
+    ]
+
+
+def robot_and_learner(
+    launch_files: Path,
+    value: Mapping[str, str],
+    *,
+    robot: Path,
+    namespace: str,
+    driver: Mapping[str, str],
+    twin: str,
+) -> list[Any]:
+    """Return what starts a robot, or its emulator, and what learns to move it.
+
+    Args:
+        launch_files: Directory of driver.launch.py and train.launch.py.
+        value: Launch arguments, with those of `run_arguments` and `backend` among them.
+        robot: YAML file of robot, task and learner.
+        namespace: Of the robot.
+        driver: Further arguments of driver.launch.py.
+        twin: Where the learned policy is filmed, module:Class.
+    """
+    speed = number(value, 'speed', 1000.0)
+    wall = value['backend'] == 'hardware' or speed == 1.0
+    common = {
+        'robot': str(robot),
+        'namespace': namespace,
+        'clock': 'wall' if wall else 'lockstep',
+        'seed': value['seed'],
+    }
+    passed_on = ('run_dir', 'resume', 'steps', 'evaluate', 'episodes')
+    learning = {
+        **common,
+        **{name: value[name] for name in passed_on if value[name]},
+        'film': twin if value['film'] == 'true' else '',
+        'included': 'true',
+    }
+    driving = {**common, 'backend': value['backend'], 'speed': str(speed), **driver}
+    return [
+        include(launch_files / 'driver.launch.py', driving),
+        include(launch_files / 'train.launch.py', learning),
+    ]
+
+
+def free_port(kind: socket.SocketKind, count: int = 1) -> int:
+    """Return a local port that is free, so that runs do not meet, and so are those after it.
+
+    Args:
+        kind: SOCK_DGRAM for UDP, SOCK_STREAM for TCP.
+        count: How many ports in a row.
+    """
+    while True:
+        probes = [socket.socket(socket.AF_INET, kind) for _ in range(count)]
+        try:
+            probes[0].bind(('127.0.0.1', 0))
+            port = int(probes[0].getsockname()[1])
+            for further, probe in enumerate(probes[1:], 1):
+                probe.bind(('127.0.0.1', port + further))
+            return port
+        except (OSError, OverflowError):
+            continue
+        finally:
+            for probe in probes:
+                probe.close()
