@@ -173,7 +173,12 @@ def test_driver_and_twin_agree_bit_for_bit(lockstep):
     for episode in ({}, goal):
         state = run(robot, robot.reset(episode, 10.0))
         sensors = twin.reset(episode)
-        for action in leg.NEUTRAL + np.random.default_rng(5).uniform(-0.4, 0.4, (100, 8)):
+        for i, action in enumerate(
+            leg.NEUTRAL + np.random.default_rng(5).uniform(-0.4, 0.4, (100, 8))
+        ):
+            if i == 80:  # both go on without the motor
+                lockstep.emulator.plant.controller.shut_down([3])
+                twin.plant.controller.shut_down([3])
             robot.command(action)
             state, sensors = robot.read(), twin.step(action)
             if state.interrupted:
@@ -372,15 +377,43 @@ def test_health_reads_like_a_manual(lockstep):
     assert health['datagrams received'] > 10
 
 
-def test_simulated_robot_with_hot_motors_is_limp_and_cool_when_enabled_again(lockstep):
+def test_simulated_robot_is_cool_when_enabled_or_reset_again(lockstep):
     robot = lockstep.standing(temperature_limit=30.0)
-    lockstep.emulator.plant.controller._thermal.winding[3] = 75.0
-    robot.command(leg.NEUTRAL)
-    with pytest.raises(MotorFaultError, match='a motor has 75 Celsius, limit 30'):
-        robot.read()
+    for again in (robot.enable, lambda: run(robot, robot.reset({}, 10.0))):
+        lockstep.emulator.plant.controller._thermal.winding[3] = 75.0
+        robot.command(leg.NEUTRAL)
+        assert robot.health()['winding temperature, hottest [Celsius]'] > 70
+        again()
+        robot.command(leg.NEUTRAL)
+        assert robot.health()['winding temperature, hottest [Celsius]'] < 30
+
+
+def test_robot_on_hardware_begins_no_motion_with_hot_motors(lockstep):
+    lockstep.standing().close()
+    robot = lockstep.robot(backend='hardware')
+    robot.connect()
     robot.enable()
+    controller = lockstep.emulator.plant.controller
+    controller.shut_down([2])
+    controller._thermal.winding[2] = 85.0
+    robot.command(leg.NEUTRAL)
+    with pytest.raises(NeedsHelpError, match='motor_back_leftL_joint has 85 Celsius, limit 70'):
+        run(robot, robot.reset({}, 10.0))
+    assert lockstep.status()['mode'] == MODE_OFF
+    with pytest.raises(MotorFaultError, match='let it cool, then enable again'):
+        robot.enable()
+
+
+def test_cooled_motor_is_on_again_after_the_next_reset_on_hardware(lockstep):
+    lockstep.standing().close()
+    robot = lockstep.robot(backend='hardware')
+    robot.connect()
+    robot.enable()
+    lockstep.stage.request('overheat', motors=[2])
+    robot.command(leg.NEUTRAL)
+    assert robot.health()['motors switched off'] == 'motor_back_leftL_joint'
     run(robot, robot.reset({}, 10.0))
-    assert robot.health()['winding temperature, hottest [Celsius]'] < 30
+    assert robot.health()['motors switched off'] == 'none'
 
 
 def test_close_is_allowed_at_any_time_and_twice(lockstep):
@@ -445,15 +478,17 @@ def test_silent_controller_is_noticed_and_damped(wall):
     assert wall.wait_for(MODE_OFF) < WITHIN
 
 
-def test_overheated_motor_makes_the_robot_limp(wall):
+def test_overheated_motor_is_named_and_the_others_go_on(wall):
     robot = wall.standing()
     wall.stage.request('overheat', motors=[2])
-    seconds, text = until(MotorFaultError, robot)
-    assert seconds < WITHIN
-    assert 'motor_back_leftL_joint' in text
-    assert wall.wait_for(MODE_OFF) < WITHIN
-    robot.enable()  # a person's decision clears the fault
-    assert keep(robot, 0.05)
+    begin = time.monotonic()
+    while robot.health()['motors switched off'] == 'none':
+        assert time.monotonic() - begin < WITHIN
+        keep(robot, 0.005)
+    assert robot.health()['motors switched off'] == 'motor_back_leftL_joint'
+    assert wall.status()['mode'] == MODE_POSITION
+    run(robot, robot.reset({}, 10.0))
+    assert robot.health()['motors switched off'] == 'none'
 
 
 def test_rebooted_controller_stays_limp(wall):

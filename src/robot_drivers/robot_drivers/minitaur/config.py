@@ -71,8 +71,8 @@ class MinitaurConfig:
     temperature_limit: float = field(
         default=70.0,
         metadata={
-            'doc': 'Winding temperature that ends the motion [Celsius]; the motor controller '
-            'switches a motor off at 80.',
+            'doc': 'Winding temperature above which no motion begins [Celsius]; the motor '
+            'controller switches a motor off at 80 at any time.',
             'range': (30.0, 120.0),
         },
     )

@@ -29,6 +29,7 @@ from robot_drivers.minitaur.host import HostLink
 from robot_drivers.minitaur.link import (
     Command,
     FAULT_COMMAND_TIMEOUT,
+    FAULT_OVERHEAT,
     FAULTS,
     MODE_DAMP,
     MODE_OFF,
@@ -45,6 +46,7 @@ UPRIGHT = 0.35  # tilt below which a start counts as good [rad]
 REACHED = 0.35  # distance to the start pose: the legs give way by 0.12 rad under the body [rad]
 CONNECT_ATTEMPTS = 25
 LIMP_ATTEMPTS = 3
+BORNE = FAULT_COMMAND_TIMEOUT | FAULT_OVERHEAT  # faults that do not end a motion by themselves
 
 
 class MinitaurRobot(Robot):
@@ -98,13 +100,14 @@ class MinitaurRobot(Robot):
         self._target = None
         self._link.renew()
         state = self._exchange(MODE_OFF)
-        hot = float(state.temperature.max()) > self._config.temperature_limit
-        if hot and self._connection.backend == 'sim':
+        if self._heat(state) and self._connection.backend == 'sim':
             self._stage.request('place', x=0.0, y=0.0, yaw=0.0)  # picked up and left to cool
             state = self._exchange(MODE_OFF)
         if state.faults & ~FAULT_COMMAND_TIMEOUT:
             state = self._exchange(MODE_RESET)
         self._check_motors(state)
+        if heat := self._heat(state):
+            raise MotorFaultError(f'{heat}; let it cool, then enable again')
         self._fallen = self._noted = ''
         theta = self._theta(state)
         self._target = leg.motor_angles(
@@ -196,12 +199,24 @@ class MinitaurRobot(Robot):
                     f'Minitaur lies at a tilt of {_tilt(state):.2f} rad; put it on its feet, '
                     'legs under the body, enable it and reset again'
                 )
+            self._switch_on()
             return state.position[:8]
         self._stage.request('place', x=place['base_x'], y=place['base_y'], yaw=place['base_yaw'])
         self._target = leg.motor_angles(LYING)
         self._exchange(MODE_POSITION)  # so that no state from before counts any more
         self._fallen = ''
         return None
+
+    def _switch_on(self) -> None:
+        """Switch on what the controller has switched off, if it is cool again."""
+        state = self._link.state
+        if state is None or not state.faults & FAULT_OVERHEAT:
+            return
+        if heat := self._heat(state):
+            self.limp()
+            raise NeedsHelpError(f'{heat}; let it cool, enable it and reset again')
+        self._exchange(MODE_RESET)
+        self._exchange(MODE_POSITION)
 
     def limp(self) -> None:
         """Switch the motors off."""
@@ -266,19 +281,27 @@ class MinitaurRobot(Robot):
         return [leg.MOTOR_JOINTS[i] for i in range(8) if state.shut_motors >> order[i] & 1]
 
     def _check_motors(self, state: State) -> None:
-        """Refuse to go on with motors that are hot, switched off or badly supplied."""
-        faults = [FAULTS[bit] for bit in FAULTS if state.faults & bit & ~FAULT_COMMAND_TIMEOUT]
-        hottest = float(state.temperature.max())
+        """Refuse to go on with motors that are badly supplied or do not know where they are.
+
+        A motor that the controller switched off for its heat is no reason: the robot walks on or
+        falls without it, as the published simulation does, and the policy has to bear that.
+        """
+        faults = [FAULTS[bit] for bit in FAULTS if state.faults & bit & ~BORNE]
         if faults:
-            text = f'motor controller reports {", ".join(faults)}'
-            if shut := self._shut(state):
-                text += f', switched off: {", ".join(shut)}'
-        elif hottest > self._config.temperature_limit:
-            text = f'a motor has {hottest:.0f} Celsius, limit {self._config.temperature_limit:.0f}'
-        else:
-            return
-        self.limp()
-        raise MotorFaultError(f'{text}; let the motors cool, check the legs, then enable again')
+            self.limp()
+            raise MotorFaultError(
+                f'motor controller reports {", ".join(faults)}; check battery and motors, then '
+                'enable again'
+            )
+
+    def _heat(self, state: State) -> str:
+        """Say which motor is too hot to begin with, if one is."""
+        temperature = state.temperature[list(self._config.motor_order)]
+        hottest, limit = int(temperature.argmax()), self._config.temperature_limit
+        if temperature[hottest] <= limit:
+            return ''
+        name = leg.MOTOR_JOINTS[hottest]
+        return f'{name} has {temperature[hottest]:.0f} Celsius, limit {limit:.0f}'
 
     def _robot_state(self, state: State) -> RobotState:
         theta = self._theta(state)
