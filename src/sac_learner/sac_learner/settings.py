@@ -22,6 +22,13 @@ class LearnerSettings:
             'transitions that came after it.'
         },
     )
+    initial_policy: str = field(
+        default='',
+        metadata={
+            'doc': 'File of a policy that a new run starts from, such as best/policy.safetensors; '
+            'its sizes must be those of actor_*.'
+        },
+    )
     stop_when_solved: bool = field(
         default=True, metadata={'doc': 'End the run when an evaluation says solved.'}
     )

@@ -4,16 +4,18 @@ One thread owns a `Training`; other threads read its counters only.
 """
 
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 import time
 from typing import Any, TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from sac_core.policy_format import Architecture
+from sac_core.policy_format import Architecture, load_policy, PolicyFormatError
 from sac_core.spec import AgentSpec
 from sac_learner.checkpoint import (
     Checkpoint,
+    CheckpointError,
     Checkpoints,
     generator_state,
     PolicySnapshot,
@@ -77,7 +79,8 @@ class Training:
 
         Raises:
             ReplayError: The replay of this run directory is damaged or of another robot.
-            CheckpointError: There are checkpoints, and none of them can be used.
+            CheckpointError: There are checkpoints, and none of them can be used; or the policy to
+                start from is none, or of another architecture.
         """
         self.spec_hash = spec.spec_hash()
         self._settings = settings
@@ -267,6 +270,8 @@ class Training:
             if self.transitions:
                 # Killed before the first checkpoint: the data are kept, learning starts over.
                 self._metrics.event('resume', checkpoint='', transitions=self.transitions)
+            if self._settings.initial_policy:
+                self._start_from(Path(self._settings.initial_policy).expanduser())
             return
         values = checkpoint.values
         self.sac.load_state({**checkpoint.arrays, **values['sac']})
@@ -286,6 +291,21 @@ class Training:
             updates=self.updates,
             transitions=self.transitions,
         )
+
+    def _start_from(self, path: Path) -> None:
+        try:
+            architecture, arrays, _ = load_policy(path)
+        except PolicyFormatError as error:
+            raise CheckpointError(f'initial_policy: {error}') from error
+        got, needed = asdict(architecture), asdict(self.sac.architecture)
+        other = {name: got[name] for name in got if got[name] != needed[name]}
+        if other:
+            raise CheckpointError(
+                f'initial_policy: {path} has {other}, this run '
+                f'{ {name: needed[name] for name in other} }; choose its actor_* settings alike'
+            )
+        self.sac.load_policy(arrays)
+        self._metrics.event('initial_policy', path=str(path))
 
     def _fits(self, checkpoint: Checkpoint) -> None:
         head = ReplayMark.from_json(checkpoint.values['replay']).head

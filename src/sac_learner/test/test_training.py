@@ -1,12 +1,16 @@
 """The learner without ROS: data in, policies and checkpoints out, and exactly on after a stop."""
 
 from array import array
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from sac_core.policy_format import save_policy
+from sac_learner.checkpoint import CheckpointError
 from sac_learner.metrics import Metrics, read
 from sac_learner.run_directory import RunDirectory
+from sac_learner.sac import Sac
 from sac_learner.settings import LearnerSettings
 from sac_learner.training import Training
 
@@ -35,6 +39,31 @@ def feed(training, messages):
 
 def weights(training):
     return b''.join(array.tobytes() for array in training.sac.policy()[1].values())
+
+
+def test_new_run_starts_from_an_existing_policy(make_training, small, tmp_path):
+    teacher = make_training('teacher')
+    feed(teacher, small.transitions(80))
+    path = tmp_path / 'policy.safetensors'
+    save_policy(path, teacher.sac.policy()[1], teacher.sac.architecture, {})
+    pupil = make_training('pupil', seed=1, initial_policy=str(path))
+    assert weights(pupil) == weights(teacher)
+    feed(pupil, small.transitions(80))
+    pupil.checkpoint()
+    learned = weights(pupil)
+    pupil.close()
+    path.unlink()  # a run that goes on needs it no more
+    assert weights(make_training('pupil', initial_policy=str(path))) == learned != weights(teacher)
+
+
+def test_policy_that_does_not_fit_is_refused_with_the_difference(make_training, small, tmp_path):
+    with pytest.raises(CheckpointError, match=r'initial_policy: .*none'):
+        make_training('a', initial_policy=str(tmp_path / 'none'))
+    wider = replace(small.config, actor_hidden=(8,))
+    other = Sac(2, None, 1, wider, seed=0)
+    save_policy(tmp_path / 'other', other.policy()[1], other.architecture, {})
+    with pytest.raises(CheckpointError, match=r"'hidden': \(8,\).*'hidden': \(16, 16\)"):
+        make_training('b', initial_policy=str(tmp_path / 'other'))
 
 
 def test_update_to_data_ratio_is_kept(make_training, small):
