@@ -30,7 +30,7 @@ setup(
     license='Apache-2.0',
     entry_points={
         'console_scripts': [
-            'sac_agent = sac_agent.sac_agent_node:main',
+            'sac_agent = sac_agent.main:main',
             'check_config = sac_agent.tools.check_config:run',
             'preflight = sac_agent.tools.preflight:run',
             'recover_bag = sac_agent.tools.recover_bag:run',

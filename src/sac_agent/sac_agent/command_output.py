@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from rclpy.node import Node
+from std_msgs.msg import Empty
 
 from sac_agent import messages
 from sac_agent.config import RobotConfig
@@ -14,7 +15,7 @@ class CommandOutput:
     """Publishes the values of every channel as the message its robot understands."""
 
     def __init__(self, node: Node, config: RobotConfig) -> None:
-        """Open one topic per channel."""
+        """Open one topic per channel, and one beside it that shows that we live."""
         self._clock = node.get_clock()
         self._channels = {
             name: (
@@ -25,6 +26,12 @@ class CommandOutput:
             )
             for name, channel in config.actions.items()
         }
+        # Nothing is sent there: the middleware asserts these until the process dies, and a driver
+        # that hears it no more holds the robot, however slow the control rate is.
+        self._alive = [
+            node.create_publisher(Empty, f'{topic}{qos.ALIVE}', qos.ALIVE_OFFERED)
+            for topic in {channel.topic for channel in config.actions.values()}
+        ]
 
     def send(self, values: Mapping[str, Array], observation: int) -> None:
         """Publish values by channel that answer the observation of a stamp [ns]."""

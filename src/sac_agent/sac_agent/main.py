@@ -1,0 +1,8 @@
+"""Entry point of the agent."""
+
+from sac_core import startup
+
+
+def main() -> int:
+    """Run the agent node."""
+    return startup.run('sac_agent.sac_agent_node')
