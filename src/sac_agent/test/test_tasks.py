@@ -95,8 +95,23 @@ def test_the_valve_shows_where_the_fingertips_are_from_the_nearest_prong():
     raw[0] += 2 * np.pi / 3  # the next prong is now where this one was
     other = valve().features(raw)
     assert one.shape == (len(DclawValve.feature_names),)
-    assert one[1:] == pytest.approx(other[1:])
+    assert one[3:] == pytest.approx(other[3:])
     assert one[0] != pytest.approx(other[0])
+
+
+def test_the_valve_shows_small_errors_large():
+    def shown(error):
+        raw = np.zeros(20)
+        raw[0] = np.pi + error
+        return dict(zip(DclawValve.feature_names, valve().features(raw), strict=True))
+
+    assert shown(0.1)['target_error'] == pytest.approx(0.1 / np.pi)
+    assert shown(0.1)['target_near'] == -shown(-0.1)['target_near'] > 0.5
+    assert (
+        shown(0.1)['target_bonus'] == shown(-0.1)['target_bonus'] == pytest.approx(0.513, abs=1e-3)
+    )
+    assert shown(3.0)['target_near'] == pytest.approx(1.0)
+    assert shown(3.0)['target_bonus'] == pytest.approx(0.0, abs=1e-6)
 
 
 def test_the_valve_starts_anywhere():

@@ -52,6 +52,8 @@ class DclawValve(Task):
     reward_names = ('distance', 'bonus', 'velocity', 'motion')
     feature_names = (
         'target_error',
+        'target_near',
+        'target_bonus',
         *(f'tip_{i}_{what}' for what in ('cos', 'sin', 'radius', 'depth') for i in range(3)),
     )
     distance = 'median_distance'
@@ -111,16 +113,20 @@ class DclawValve(Task):
         }
 
     def features(self, raw: Array) -> Array:
-        """Return the distance from the target over pi, and where the fingertips are, (13,).
+        """Return distance from the target, whole and close up, and the fingertips, (15,).
 
-        A tip's angle is given from the nearest prong: the valve has three equal ones, so what a
-        finger meets repeats every 120 degrees. Radius and depth are from the prongs' middle.
+        Success is decided within 0.1 rad, which is 0.03 of the distance over pi and nearly nothing
+        to a network: hence its tanh and the bonus itself, on the scale of `bonus_width`. A tip's
+        angle is given from the nearest prong: the valve has three equal ones, so what a finger
+        meets repeats every 120 degrees. Radius and depth are from the prongs' middle.
         """
         angles, radii, depths = fingertips(raw[self._joints])
         phase = 3.0 * (angles - raw[self._angle])
+        error = self.error(raw)
+        near = error / self.config.bonus_width
         return np.concatenate(
             [
-                [self.error(raw) / pi],
+                [error / pi, np.tanh(near), np.exp(-abs(near))],
                 np.cos(phase),
                 np.sin(phase),
                 (radii - 0.07) / 0.05,
