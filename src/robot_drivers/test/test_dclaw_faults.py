@@ -19,13 +19,14 @@ import pytest
 from robot_drivers.dclaw import control_table as table
 from robot_drivers.dclaw import ROBOT
 from robot_drivers.dclaw.bus import DynamixelBus
-from robot_drivers.dclaw.config import DclawConfig, JOINTS, LIMIT, REST_POSE
+from robot_drivers.dclaw.config import ALL_IDS, DclawConfig, JOINTS, LIMIT, REST_POSE
+from robot_drivers.dclaw.sample import BLOCK
 from robot_drivers.driver import Driver
 from robot_drivers.errors import ConnectionFailedError, MotorFaultError, StaleStateError
 from robot_drivers.realtime import prefer
 from robot_drivers.robot import Connection, Robot
 from robot_drivers.safety import Level, SafetyConfig
-from robot_drivers.sim.dclaw import DclawTwin
+from robot_drivers.sim.dclaw import DclawTwin, DirectBus
 
 QUICK = 0.1  # [s] within this the specified state must be reached
 
@@ -191,6 +192,61 @@ def test_late_answer_is_never_taken_for_a_new_one(stepped, lockstep_hand, report
         truth = np.array(lockstep_hand.ask('status')['position'])
         assert np.abs(stepped.state.position[:9] - truth[:9]).max() < 2 * table.RADIANS_PER_TICK
     report_fault('stale answer', 'discarded, goes on', (time.monotonic() - begin) / 30)
+
+
+class BusyBus(DirectBus):
+    """A bus on a machine so busy that answers queue up: a question gets the oldest answer.
+
+    As on the real one, answers of another length than the question's are passed over.
+    """
+
+    def __init__(self, bank, lost: int) -> None:
+        super().__init__(bank)
+        self.lost = lost  # commands that never arrive
+        self.commands = 0  # that arrived
+        self.answers: list[np.ndarray] = []
+
+    def sync_read(self, ids, address, size):
+        self.ask(ids, address, size)
+        while self.answers[0].shape[1] != size:
+            self.answers.pop(0)
+        return self.answers.pop(0)
+
+    def ask(self, ids, address, size):
+        self.answers.append(super().sync_read(ids, address, size).copy())
+
+    def sync_write(self, ids, register, values):
+        if register is table.GOAL_POSITION:
+            if self.lost:
+                self.lost -= 1
+                return
+            self.commands += 1
+        super().sync_write(ids, register, values)
+
+
+@pytest.mark.parametrize('late', [0, 1, 2])
+@pytest.mark.parametrize('lost', [0, 1])
+def test_command_is_sent_again_if_it_was_lost_but_not_if_its_answer_is_late(late, lost):
+    twin = DclawTwin()
+    bus = twin.robot.bus = BusyBus(twin.robot.bus.bank, lost)
+    for _ in range(late):
+        bus.ask(ALL_IDS, table.INDIRECT_DATA, BLOCK.itemsize)
+    before = twin.state.stamp
+    twin.robot.command(REST_POSE)
+    assert twin.robot.read().stamp - before == pytest.approx(0.1)
+    assert bus.commands == 1
+    assert twin.robot.counts['lost commands'] == lost
+
+
+def test_answer_of_another_length_is_passed_over(wall_hand):
+    bus = DynamixelBus(wall_hand.port, 1000000)
+    bus.start()
+    wall_hand.ask('late 10 1')
+    with pytest.raises(StaleStateError):
+        bus.sync_read([10], table.MODEL_NUMBER.address, 8)
+    model = bus.sync_read([10], table.MODEL_NUMBER.address, 2)  # the late one comes first
+    assert int.from_bytes(model.tobytes(), 'little') == bus.ping(10)
+    bus.stop()
 
 
 def test_lost_command_is_sent_again(stepped, lockstep_hand, report_fault):

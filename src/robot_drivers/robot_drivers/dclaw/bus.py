@@ -44,6 +44,8 @@ REFUSALS = {
     7: 'read-only, or locked while torque is on',
 }
 LOST = (OSError, serial.SerialException, termios.error)  # the last is no OSError
+SERVO, LENGTH, DATA = 4, 5, 9  # where id, length and data are in a status packet
+OVERHEAD = 4  # bytes counted in the length besides the data: instruction, error, CRC
 PSEUDO_TERMINAL_LATENCY = 8.0  # [ms] a busy machine schedules the emulator late
 T = TypeVar('T')
 
@@ -97,6 +99,21 @@ class _Port(PortHandler):  # type: ignore[misc]
         self.packet_timeout = self.tx_time_per_byte * packet_length + 2.0 * self.latency + 2.0
 
 
+class _Packets(Protocol2PacketHandler):  # type: ignore[misc]
+    """The SDK's packets, which takes the first bytes of an answer whatever its length."""
+
+    def readRx(self, port: Any, dxl_id: int, length: int) -> tuple[list[int], int, int]:  # noqa: N802
+        """Return the answer of a servo; one of another length belongs to an earlier question."""
+        while True:
+            packet, result = self.rxPacket(port, False)
+            if result != COMM_SUCCESS:
+                return [], result, 0
+            size = int(packet[LENGTH]) + 256 * int(packet[LENGTH + 1]) - OVERHEAD
+            if packet[SERVO] == dxl_id and size == length:
+                data = packet[DATA : DATA + length]
+                return [int(value) for value in data], result, int(packet[DATA - 1])
+
+
 class DynamixelBus:
     """A bus on a serial port, Protocol 2.0. One thread at a time may use it."""
 
@@ -113,7 +130,7 @@ class DynamixelBus:
         self._baud_rate = baud_rate
         self._latency = latency
         self._port: Any = None
-        self._packets = Protocol2PacketHandler()
+        self._packets = _Packets()
         self._readers: dict[tuple[tuple[int, ...], int, int], Any] = {}
 
     def start(self) -> None:
@@ -226,9 +243,6 @@ class DynamixelBus:
             self._readers[key] = reader
         self._check(self._call(reader.txRxPacket), f'one of motors {list(ids)}')
         data = reader.data_dict
-        if any(len(data[servo_id]) != size for servo_id in ids):
-            self.errors['short'] += 1
-            raise StaleStateError('an answer of another length came, a late one')
         return np.array([data[servo_id] for servo_id in ids], dtype=np.uint8)
 
     def sync_write(self, ids: Sequence[int], register: Register, values: Sequence[int]) -> None:

@@ -27,6 +27,7 @@ from robot_drivers.dclaw.config import (
 from robot_drivers.dclaw.reset import scripted_reset
 from robot_drivers.dclaw.sample import (
     BLOCK,
+    CLOCK_BLOCK,
     decode,
     fault_text,
     forgetful,
@@ -320,13 +321,21 @@ class DynamixelClaw(Robot):
         return self._state
 
     def _ensure_advance(self, sample: Sample) -> Sample:
-        """Send goals again that got lost: in lockstep time shows it."""
+        """Send goals again that got lost: in lockstep time shows it.
+
+        All answers may be late ones, of a question before the command, on a busy machine. The
+        registers asked for then give an answer of another length, which is no late one, and the
+        answers after it are none either.
+        """
         assert self._goals is not None
-        for _ in range(self.config.retries):
+        for _ in range(self.config.retries + 1):
             if self._sample is None or passed(self._sample, sample).any():
                 break
-            self.counts['lost commands'] += 1
-            self.move(self._goals)
+            if self._stood_still(self._sample):
+                self.counts['lost commands'] += 1
+                self.move(self._goals)
+            else:
+                self.counts['late answers'] += 1
             sample = self._fetch()
         self._goals = None
         period = round(self.spec.control_period * 1000)
@@ -337,6 +346,12 @@ class DynamixelClaw(Robot):
                 "the driver's control_period (--period), and no second driver"
             )
         return sample
+
+    def _stood_still(self, sample: Sample) -> bool:
+        """Whether no time has passed since a sample, by a question of its own."""
+        data = self._retried(lambda: self.bus.sync_read(ALL_IDS, *CLOCK_BLOCK))
+        ticks = data[:, 0].astype(int) + 256 * data[:, 1].astype(int)
+        return bool((ticks == sample['tick']).all())
 
     # Writing
 

@@ -25,6 +25,7 @@ BLOCK = np.dtype(
     ]
 )
 SOURCES = (70, 64, 98, 120, 121, *range(126, 136), 144, 145, 146)  # one address per byte of BLOCK
+CLOCK_BLOCK = (120, 20)  # address and size: begins with the tick, longer than BLOCK
 LOCKSTEP_SPREAD = 0  # [ms] all clocks advance alike
 WALL_SPREAD = 25  # [ms] the answers of one exchange are at most a few ms apart
 Sample = NDArray[Any]  # (10,) of BLOCK, in the order of ALL_IDS
