@@ -1,7 +1,7 @@
 """Actions in [-1, 1] to commands in rad, rad/s or Nm, with limits, and back."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -140,13 +140,19 @@ class _Channel:
         self._reach = np.where(velocity > 0, velocity * period, np.inf)
         self._limited = bool(np.isfinite(self._reach).any())
         self._state = None
-        if self._limited or config.relative or config.state in layout.sources:
-            self._state = self._measured(config, layout, path)
+        state = position_source(config, layout)
+        if self._limited or config.relative or state in layout.sources:
+            self._state = self._measured(replace(config, state=state), layout, path)
         self._at_rest = np.zeros(size) if config.mode != 'position' else None
 
     def _measured(
         self, config: ActionConfig, layout: SensorLayout, path: str
     ) -> npt.NDArray[np.intp] | None:
+        if not config.state:
+            raise ConfigError(
+                f'{path}.state: missing; name the source of the measured positions of '
+                f'{", ".join(config.names)}; there are {", ".join(layout.sources)}'
+            )
         try:
             return layout.indices(config.state, config.names)
         except ConfigError as error:
@@ -184,6 +190,20 @@ class _Channel:
 
     def _origin(self, raw: Array) -> Array:
         return raw[self._state] if self._relative else self._center
+
+
+def position_source(config: ActionConfig, layout: SensorLayout) -> str:
+    """Return where the measured position of a channel is: as configured, or found by its names.
+
+    Without `state` it is the only source ``SENSOR.position``, or the only one that has all names;
+    '' if there is none.
+    """
+    if config.state:
+        return config.state
+    sources = [source for source in layout.sources if source.endswith('.position')]
+    complete = [s for s in sources if all(name in layout.sources[s] for name in config.names)]
+    found = complete or sources
+    return found[0] if len(found) == 1 else ''
 
 
 def _matrices(

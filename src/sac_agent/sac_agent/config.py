@@ -32,7 +32,9 @@ COMMAND_TYPES = (
     'std_msgs/msg/Float64MultiArray',
     'trajectory_msgs/msg/JointTrajectory',
     'geometry_msgs/msg/Twist',
+    'geometry_msgs/msg/TwistStamped',
 )
+TWIST_TYPES = ('geometry_msgs/msg/Twist', 'geometry_msgs/msg/TwistStamped')
 RESET_TYPES = ('sac_msgs/srv/ResetRobot', 'std_srvs/srv/Trigger')
 
 
@@ -55,7 +57,7 @@ class FieldConfig:
 
     source: str = required('Sensor and field, e.g. joint_states.position.')
     names: tuple[str, ...] = option((), 'Elements, all of the source when empty.')
-    offset: tuple[float, ...] = option((0.0,), 'Subtracted first, in units of the source.')
+    offset: tuple[float, ...] = option((0.0,), 'Subtracted first [as the source].')
     scale: tuple[float, ...] = option((1.0,), 'Factor after the transform.')
     transform: str = option('identity', 'What becomes of the values.', choices=TRANSFORMS)
 
@@ -64,8 +66,8 @@ class FieldConfig:
 class HistoryConfig:
     """Past values that the policy sees besides the present ones."""
 
-    observations: int = option(0, 'Past observations.', range=(0, 50))
-    actions: int = option(0, 'Past applied actions.', range=(0, 50))
+    observations: int = option(0, 'Past observations [steps].', range=(0, 50))
+    actions: int = option(0, 'Past applied actions [steps].', range=(0, 50))
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ class ObservationConfig:
 
     fields: Mapping[str, FieldConfig] = part(empty_mapping, 'Parts of the vector, by name.')
     history: HistoryConfig = part(HistoryConfig, 'Past observations and actions.')
-    delay: int = option(0, 'Added latency in control steps, for simulation.', range=(0, 20))
+    delay: int = option(0, 'Added latency, for simulation [steps].', range=(0, 20))
     features: bool = option(False, 'Append the features that the task computes.')
     clip: float = option(10.0, 'Largest magnitude of a vector element.', range=(0.1, 1e6))
 
@@ -96,13 +98,17 @@ class ActionConfig:
     """One command topic: command = offset + matrix @ (scale * action), then limits."""
 
     names: tuple[str, ...] = required('Joints or elements that are commanded.')
-    low: tuple[float, ...] = required('Lower limit of the command.')
-    high: tuple[float, ...] = required('Upper limit of the command.')
+    low: tuple[float, ...] = required('Lower limit of the command [by mode].')
+    high: tuple[float, ...] = required('Upper limit of the command [by mode].')
     topic: str = option('joint_command', 'Topic name, relative to the namespace.')
     type: str = option('sac_msgs/msg/JointCommand', 'Message type.', choices=COMMAND_TYPES)
     mode: str = option('position', 'Unit of the values: rad, rad/s or Nm.', choices=MODES)
-    center: tuple[float, ...] = option((), 'Command at action 0; empty: middle of the limits.')
-    scale: tuple[float, ...] = option((), 'Command per action; empty: half of the limits.')
+    center: tuple[float, ...] = option(
+        (), 'Command at action 0; empty: middle of the limits [by mode].'
+    )
+    scale: tuple[float, ...] = option(
+        (), 'Command per action; empty: half of the limits [by mode].'
+    )
     matrix: tuple[float, ...] = option(
         (), 'Square matrix, row by row, from scaled actions to commands; empty: identity.'
     )
@@ -111,7 +117,16 @@ class ActionConfig:
     velocity_limit: tuple[float, ...] = option(
         (0.0,), 'Largest change of a position target from the measured position [1/s]; 0: none.'
     )
-    state: str = option('joint_states.position', 'Measured position, for velocity_limit.')
+    state: str = option(
+        '',
+        'Measured position, for relative, velocity_limit and holding still; empty: the only '
+        'source SENSOR.position with all names; without one, holding still means center.',
+    )
+
+    def __post_init__(self) -> None:
+        """Refuse what would make a vehicle drive on while it shall hold still."""
+        if self.type in TWIST_TYPES and self.mode != 'velocity':
+            raise ConfigError(f'mode: must be velocity for {self.type}, got {self.mode!r}')
 
 
 @dataclass(frozen=True)
@@ -143,14 +158,16 @@ class LimitsConfig:
 class WarmupConfig:
     """Before the policy acts."""
 
-    steps: int = option(1000, 'Uniformly random actions at the start.', range=(0, 10_000_000))
+    steps: int = option(
+        1000, 'Uniformly random actions at the start [steps].', range=(0, 10_000_000)
+    )
 
 
 @dataclass(frozen=True)
 class EpisodeConfig:
     """Length of an episode and what comes between two."""
 
-    time_limit: int = option(200, 'Steps, then the episode is truncated.', range=(1, 1_000_000))
+    time_limit: int = option(200, 'Length at which it is truncated [steps].', range=(1, 1_000_000))
     reset_service: str = option(
         'driver/reset',
         'Service that begins an episode anew; empty: it begins where the last ended.',
@@ -175,10 +192,10 @@ class EpisodeConfig:
 class EvaluationConfig:
     """Deterministic episodes, marked and kept out of the training data."""
 
-    every: int = option(0, 'Training steps between evaluations; 0: never.', range=(0, 10**9))
+    every: int = option(0, 'Between evaluations; 0: never [steps].', range=(0, 10**9))
     final: int = option(
         0,
-        'Training step at which the run ends, evaluated in any case; 0: none.',
+        'Where the run ends, evaluated in any case; 0: none [steps].',
         range=(0, 10**12),
     )
     episodes: int = option(10, 'Episodes of one evaluation.', range=(1, 10_000))
@@ -213,7 +230,7 @@ class RobotConfig:
     """The whole agent."""
 
     task: str = required('Entry point of group sac_agent.tasks, or module:Class.')
-    control_rate: float = required('Actions per second.', range=(0.01, 1000.0))
+    control_rate: float = required('Actions per second [Hz].', range=(0.01, 1000.0))
     sensors: Mapping[str, SensorConfig] = required('Sensor topics, by name.')
     observation: ObservationConfig = required('What the policy sees.')
     actions: Mapping[str, ActionConfig] = required('Command topics, by name.')

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
-from geometry_msgs.msg import Twist
+from geometry_msgs.msg import Twist, TwistStamped
 import numpy as np
 import numpy.typing as npt
 from sac_msgs.msg import (
@@ -18,7 +18,7 @@ from sac_msgs.msg import (
 from std_msgs.msg import Float64MultiArray
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
-from sac_agent.config import ActionConfig
+from sac_agent.config import ActionConfig, TWIST_TYPES
 from sac_agent.errors import ConfigError
 from sac_agent.records import EpisodeRecord, EvaluationRecord, Observed, StepRecord
 from sac_agent.weights import PolicyOffer
@@ -130,7 +130,7 @@ class CommandMessages:
         self._config = config
         self._period = period
         self._sequence = 0
-        if config.type == 'geometry_msgs/msg/Twist':
+        if config.type in TWIST_TYPES:
             wrong = [n for n in config.names if n not in _TWIST]
             if wrong:
                 raise ConfigError(
@@ -166,7 +166,11 @@ class CommandMessages:
         for name, value in zip(config.names, values, strict=True):
             part, axis = name.split('.')
             setattr(getattr(twist, part), axis, float(value))
-        return twist
+        if config.type == 'geometry_msgs/msg/Twist':
+            return twist
+        stamped = TwistStamped(twist=twist)
+        stamped.header.stamp = time_msg(now)
+        return stamped
 
     def _trajectory(self, values: Array) -> JointTrajectory:
         point = JointTrajectoryPoint(**{f'{_PLURAL[self._config.mode]}': floats64(values)})
@@ -182,7 +186,9 @@ _PLURAL = {'position': 'positions', 'velocity': 'velocities', 'effort': 'effort'
 
 def command_type(name: str) -> type[Any]:
     """Return the message class of a command type in `sac_agent.config.COMMAND_TYPES`."""
-    known: tuple[type[Any], ...] = (JointCommand, Float64MultiArray, JointTrajectory, Twist)
+    known: tuple[type[Any], ...] = (
+        JointCommand, Float64MultiArray, JointTrajectory, Twist, TwistStamped,
+    )  # fmt: skip
     return next(cls for cls in known if cls.__name__ == name.rsplit('/', 1)[-1])
 
 

@@ -126,17 +126,25 @@ class SensorReader:
                     f'{self._name}: {path} must hold {len(elements)} numbers, got {len(value)}'
                 )
             return [float(v) for v in value]
-        return [float(getattr(value, element)) for element in elements]
+        try:
+            return [float(getattr(value, element)) for element in elements]
+        except AttributeError:
+            # Not a number and no vector: somebody stopped half way down.
+            parts = getattr(value, 'get_fields_and_field_types', lambda: ())()
+            raise SensorError(
+                f'{self._name}: {path} is a {type(value).__name__}, no number; go on to '
+                f'{", ".join(f"{path}.{part}" for part in parts) or "one of its fields"}'
+            ) from None
 
     def _joint_order(self, names: Sequence[str]) -> list[int]:
         if self._order is None or list(names) != self._message_names:
-            self._message_names = list(names)
-            missing = [n for n in self._config.names if n not in self._message_names]
+            missing = [n for n in self._config.names if n not in names]
             if missing:
                 raise SensorError(
                     f'{self._name}: JointState lacks {", ".join(missing)}; '
-                    f'it has {", ".join(self._message_names) or "no joints"}'
+                    f'it has {", ".join(names) or "no joints"}'
                 )
+            self._message_names = list(names)
             self._order = [self._message_names.index(n) for n in self._config.names]
         return self._order
 

@@ -102,3 +102,17 @@ def test_values_are_ordered_by_name():
 def test_mistakes_are_named(changes, text):
     with pytest.raises(ConfigError, match=text):
         mapper(**changes)
+
+
+def test_the_measured_position_is_found_by_the_names():
+    layout = SensorLayout(('arm.position[b]', 'arm.position[a]', 'gripper.position[c]'))
+    channel = ActionConfig(names=('a', 'b'), low=(-1.0,), high=(1.0,))
+    still = ActionMapper({'joints': channel}, layout, 0.1).hold(np.array([0.2, 0.1, 0.9]))
+    np.testing.assert_allclose(still['joints'], [0.1, 0.2])
+
+
+def test_what_needs_the_measured_position_says_where_it_might_be():
+    layout = SensorLayout(('left.position[a]', 'right.position[a]'))
+    channel = ActionConfig(names=('a',), low=(-1.0,), high=(1.0,), relative=True)
+    with pytest.raises(ConfigError, match=r'state: missing; .* of a; there are left'):
+        ActionMapper({'joints': channel}, layout, 0.1)

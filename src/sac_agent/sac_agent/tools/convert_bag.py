@@ -18,7 +18,7 @@ from typing import Any, TextIO
 import numpy as np
 import numpy.typing as npt
 
-from sac_agent.config import from_file, RobotConfig
+from sac_agent.config import from_file, RobotConfig, TWIST_TYPES
 from sac_agent.episode import Event
 from sac_agent.errors import ConfigError, SensorError
 from sac_agent.image import decode, resize
@@ -142,9 +142,10 @@ class RawBag:
             plural = {'position': 'positions', 'velocity': 'velocities', 'effort': 'effort'}
             numbers = getattr(point, plural[config.mode])
             return newest, self.pilot.mapper.ordered(channel, message.joint_names, numbers)
-        if raw.type == 'geometry_msgs/msg/Twist':
+        if raw.type in TWIST_TYPES:
+            twist = getattr(message, 'twist', message)
             parts = [name.split('.') for name in config.names]
-            return newest, np.array([getattr(getattr(message, a), b) for a, b in parts])
+            return newest, np.array([getattr(getattr(twist, a), b) for a, b in parts])
         values = np.array(message.data, dtype=np.float64)
         if values.size != len(config.names):
             raise ConfigError(

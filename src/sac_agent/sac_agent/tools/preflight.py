@@ -19,6 +19,7 @@ from rclpy.parameter import Parameter
 from rclpy.qos import QoSReliabilityPolicy
 
 from sac_agent import messages
+from sac_agent.action import position_source
 from sac_agent.config import ActionConfig, from_file, RobotConfig
 from sac_agent.errors import ConfigError
 from sac_agent.observation import spread
@@ -175,7 +176,7 @@ class Preflight:
         return position
 
     def _position(self, channel: ActionConfig) -> Array | None:
-        name, _, field = channel.state.partition('.')
+        name, _, field = position_source(channel, self._pilot.layout).partition('.')
         sensor = self._config.sensors.get(name)
         message = self._latest.get(name)
         if sensor is None or message is None or normalised(sensor.type) != JOINT_STATE:
