@@ -77,8 +77,9 @@ class ControlLoop:
         if not self._pilot.in_episode:
             if self._pilot.machine.state is not State.HUMAN:
                 self.begin()
-        elif sample.stamp <= self._used_stamp:
-            # No news: the last command stands, and its step ends late.
+        elif sample.stamp == self._used_stamp:
+            # No news (an earlier stamp is some: the clock was set back). The last command stands,
+            # and its step ends late.
             self._missed = True
         else:
             self._step(sample, missed=self._missed)

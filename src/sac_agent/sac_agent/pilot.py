@@ -99,6 +99,7 @@ class Pilot:
         self._rollout: Rollout | None = None
         self._goal: dict[str, float] | None = None
         self._next_is_evaluation = False
+        self._concluded = False
         self._latest: Sample | None = None
         self._observed: Observed | None = None
         self._decision: Decision | None = None
@@ -163,6 +164,26 @@ class Pilot:
         """Evaluate from the next episode on; raises as `Evaluator.request`."""
         self._evaluator.request(episodes)
         self._goal = None
+
+    def conclude(self, transitions: int) -> bool:
+        """Evaluate for the last time when all robots together have made the steps of the run.
+
+        Args:
+            transitions: Training steps that the learner has, of all robots.
+
+        Returns:
+            Whether that is so just now, and a training episode is under way that has to end.
+        """
+        evaluation = self.config.evaluation
+        # A robot that makes all steps by itself evaluates after its own last one.
+        by_others = evaluation.final and self.steps < evaluation.final <= transitions
+        if not by_others or self._concluded:
+            return False
+        self._concluded = True
+        if self._evaluator.running or self.policies.newest is None:
+            return False
+        self.evaluate(evaluation.episodes)
+        return self.in_episode
 
     def begin(self, sample: Sample) -> None:
         """Begin an episode where the reset ended."""
@@ -271,6 +292,7 @@ class Pilot:
         """
         weights = self._reward_weights(config)
         self.config, self._weights = config, weights
+        self.spec = self._make_spec(self.spec.stream_id)
         self._selector.tune(config)
 
     def _reward_weights(self, config: RobotConfig) -> Array:

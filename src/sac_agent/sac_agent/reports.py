@@ -12,6 +12,7 @@ from sac_agent.episode import State
 from sac_agent.journal import JournalError
 from sac_agent.pilot import Pilot
 from sac_agent.records import EpisodeRecord, EvaluationRecord, StepRecord
+from sac_agent.run_files import RunFiles
 from sac_agent.sender import Sender
 from sac_agent.sensor_input import SensorInput
 from sac_core import qos
@@ -21,9 +22,12 @@ from sac_core.convert import spec_to_msg
 class Reports:
     """Publishes steps, episodes, evaluations, status and diagnostics."""
 
-    def __init__(self, node: Node, pilot: Pilot, sender: Sender, sensors: SensorInput) -> None:
+    def __init__(
+        self, node: Node, pilot: Pilot, sender: Sender, sensors: SensorInput, files: RunFiles
+    ) -> None:
         """Open the topics."""
         self._node, self._pilot, self._sender, self._sensors = node, pilot, sender, sensors
+        self._files = files
         self._agent_id = pilot.spec.agent_id
         self._spec = node.create_publisher(AgentSpec, 'agent_spec', qos.LATCHED)
         self._status = node.create_publisher(AgentStatus, 'agent_status', qos.STATUS)
@@ -95,7 +99,7 @@ class Reports:
             fault_time=account['fault'],
         )
         self._publish(self._status, message)
-        self._diagnose(message, courier.problem, courier.resends)
+        self._diagnose(message, courier.problem or self._files.problem, courier.resends)
 
     def _diagnose(self, status: AgentStatus, problem: str, resends: int) -> None:
         state, policies = self._pilot.machine.state, self._pilot.policies

@@ -1,6 +1,7 @@
 """What the agent leaves in the run directory, besides its journal."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+import contextlib
 from dataclasses import asdict
 import json
 import os
@@ -11,12 +12,17 @@ from sac_agent.records import EvaluationRecord
 
 
 class RunFiles:
-    """Writes small JSON files, each replaced in one step; does nothing without a directory."""
+    """Writes small JSON files, each replaced in one step; does nothing without a directory.
+
+    Attributes:
+        problem: Why the newest of them is not on the disk, empty if it is; acting goes on.
+    """
 
     def __init__(self, run_dir: str, agent_id: str) -> None:
         """Use ``run_dir/agents/agent_id``, made if needed; '' for nothing."""
         self._directory = Path(run_dir) / 'agents' / agent_id if run_dir else None
         self._run_dir = Path(run_dir) if run_dir else None
+        self.problem = ''
         if self._directory:
             self._directory.mkdir(parents=True, exist_ok=True)
 
@@ -34,13 +40,15 @@ class RunFiles:
         """Write the robot's hours by kind."""
         if self._directory:
             hours = {kind: seconds / 3600.0 for kind, seconds in account.items()}
-            _write(self._directory / 'hours.json', hours)
+            with self._noting_problems():
+                _write(self._directory / 'hours.json', hours)
 
     def save_change(self, stamp: float, steps: int, changes: Mapping[str, Any]) -> None:
         """Append a change of live parameters to the audit."""
         if self._directory:
             line = json.dumps({'stamp': stamp, 'steps': steps, **changes})
-            with (self._directory / 'changes.jsonl').open('a') as file:
+            path = self._directory / 'changes.jsonl'
+            with self._noting_problems(), path.open('a') as file:
                 file.write(line + '\n')
 
     def save_evaluation(self, evaluation: EvaluationRecord, policy: str) -> None:
@@ -48,6 +56,14 @@ class RunFiles:
         if self._run_dir:
             self._run_dir.mkdir(parents=True, exist_ok=True)
             _write(self._run_dir / 'evaluation.json', {'policy': policy, **asdict(evaluation)})
+
+    @contextlib.contextmanager
+    def _noting_problems(self) -> Iterator[None]:
+        try:
+            yield
+            self.problem = ''
+        except OSError as error:
+            self.problem = f'{error.filename or self._directory}: {error.strerror}'
 
 
 def _write(path: Path, content: Mapping[str, Any]) -> None:

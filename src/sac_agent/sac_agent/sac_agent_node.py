@@ -145,7 +145,7 @@ class SacAgentNode(LifecycleNode):
                 on_finished=self._on_learner_finished,
                 on_status=self._supervisor.on_learner_news,
             )
-        self._reports = Reports(self, pilot, self._sender, sensors)
+        self._reports = Reports(self, pilot, self._sender, sensors, self._files)
         self._operators = Operators(
             self,
             pilot,
@@ -255,6 +255,7 @@ class SacAgentNode(LifecycleNode):
         self.pilot.tune(config)
         self.config = config
         self._files.save_change(time.time(), self.pilot.steps, changes)
+        self._reports.spec()  # the learner keeps the configuration in its checkpoints
         for name, value in changes.items():
             self.get_logger().info(f'from step {self.pilot.steps} on {name} is {value}')
 

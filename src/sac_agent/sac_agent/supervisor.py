@@ -86,8 +86,15 @@ class Supervisor:
         elif self._pilot.in_episode or not self.ending:
             self._loop.tick()
 
-    def on_learner_news(self) -> None:
-        """Go on where a simulated robot waited for learning."""
+    def on_learner_news(self, transitions: int) -> None:
+        """Go on where a simulated robot waited for learning, and end together with the others.
+
+        Args:
+            transitions: Training steps that the learner has, of all robots.
+        """
+        ends = self._pilot.conclude(transitions)
+        if ends and not self._pilot.stop_after_step(Truncation.SHUTDOWN):
+            self.stop_episode(Truncation.SHUTDOWN)
         if self._loop.acting and not self._reset.settling:
             self._loop.act()
 
@@ -149,6 +156,7 @@ class Supervisor:
     def _on_driver_state(self, message: String) -> None:
         """Act no more on a robot whose driver has let it go limp."""
         self._driver_state = message.data
+        self._reset.heard(message.data)
         machine = self._pilot.machine
         if not message.data.startswith(_LIMP):
             return

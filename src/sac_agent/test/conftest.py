@@ -43,6 +43,7 @@ class FakeRobot:
         self.position, self.time = np.zeros(10), 0
         self.commands, self.resets = [], 0
         self.silent = False
+        self.clock_offset = 0  # [ns] of the stamps, wall clock
         self.fail_resets = 0
         self._states = node.create_publisher(
             JointState, '/dclaw/joint_states', qos.STATE_PUBLISHER
@@ -66,7 +67,7 @@ class FakeRobot:
 
         if self.silent:
             return
-        stamp = self.time if self.lockstep else time.time_ns()
+        stamp = self.time if self.lockstep else time.time_ns() + self.clock_offset
         message = JointState(
             name=[*JOINTS, 'valve_joint'],
             position=floats64(self.position),

@@ -180,6 +180,17 @@ def test_the_clock_sets_the_rate_whatever_the_learner_does(world):
     assert sorted(ages)[len(ages) // 2] < 0.05
 
 
+@pytest.mark.parametrize('step', [3600.0, -3600.0])
+def test_a_stepped_clock_does_not_stop_the_robot(world, step):
+    robot, learner = world.run(lockstep=False)
+    robot.clock_offset = round(step * 1e9)
+    world.spin(0.5)
+    start, last = len(robot.commands), max(learner.sequences())
+    world.spin(2.0)
+    assert len(robot.commands) - start == pytest.approx(20, abs=3)
+    assert max(learner.sequences()) >= last + 15
+
+
 def test_a_silent_sensor_truncates_and_its_return_begins_anew(world):
     robot, learner = world.run(lockstep=False)
     robot.silent = True

@@ -180,3 +180,12 @@ def test_the_only_element_of_a_source_needs_no_name():
     assert layout.index('goal.point.x') == 0
     with pytest.raises(ConfigError, match=r'name one element of goal\.point\.y: 0, 1'):
         layout.index('goal.point.y')
+
+
+def test_foreign_joint_states_do_not_spoil_the_good_ones():
+    one = reader(JOINT_STATE, names=('a', 'b'))
+    good = one.read(joints())
+    for _ in range(2):  # the second one has the names of the first
+        with pytest.raises(SensorError, match='lacks a, b'):
+            one.read(joints(name=['gripper'], position=[0.0], velocity=[0.0]))
+    np.testing.assert_array_equal(one.read(joints()), good)

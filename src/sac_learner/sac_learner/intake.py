@@ -104,6 +104,7 @@ class Intake:
         self.counts: Counter[Verdict] = Counter()
         self.reasons: Counter[str] = Counter()  # of rejections, by kind
         self.last_reason = ''  # of the newest rejection or postponement, in full
+        self.postponed = ''  # why transitions have to wait for the disk, empty if they need not
         self.passed = 0  # malformed transitions that were acknowledged
 
     @property
@@ -151,8 +152,9 @@ class Intake:
         try:
             self._drain(stream, waiting)
             self._pass_if_certain(stream)
+            self.postponed = ''
         except ReplayFullDiskError as error:
-            self.last_reason = str(error)
+            self.last_reason = self.postponed = str(error)
             waiting.pop(sequence, None)
             return self._count(Verdict.POSTPONED)
         if sequence in waiting:

@@ -19,6 +19,7 @@ from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 from sac_msgs.msg import (
     AgentSpec,
+    AgentStatus,
     EpisodeSummary,
     EvaluationSummary,
     LearnerStatus,
@@ -72,6 +73,7 @@ class LearnerNode(Node):
         self.create_subscription(
             EvaluationSummary, 'evaluation', self.worker.evaluation, qos.STATUS
         )
+        self.create_subscription(AgentStatus, 'agent_status', self.worker.agent_status, qos.STATUS)
         self.create_service(Trigger, '~/save', self._on_save)
         self.create_service(SetBool, '~/pause', self._on_pause)
         on_change(self, SacConfig, self.worker.set_parameter)
@@ -118,11 +120,12 @@ class LearnerNode(Node):
 
     def _publish_diagnostics(self) -> None:
         values = self.worker.diagnostics()
-        error = self.worker.failure
+        error, problems = self.worker.failure, self.worker.problems
+        level = DiagnosticStatus.WARN if problems else DiagnosticStatus.OK
         status = DiagnosticStatus(
-            level=DiagnosticStatus.ERROR if error else DiagnosticStatus.OK,
+            level=DiagnosticStatus.ERROR if error else level,
             name=f'{self.get_name()}: learning',
-            message=error or str(values.get('state', '')),
+            message=error or '; '.join(problems.values()) or str(values.get('state', '')),
             hardware_id=self.worker.learner_id,
             values=[KeyValue(key=key, value=str(value)) for key, value in values.items()],
         )
@@ -154,6 +157,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         rclpy.logging.get_logger('sac_learner').fatal(str(error))
         rclpy.try_shutdown()
         return CONFIGURATION_ERROR
+    except OSError as error:  # such as a full disk; whoever starts us may try again
+        rclpy.logging.get_logger('sac_learner').fatal(
+            f'the run directory cannot be written: {error}'
+        )
+        rclpy.try_shutdown()
+        return 1
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     node.worker.start()

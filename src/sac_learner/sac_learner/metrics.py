@@ -1,12 +1,15 @@
 """Metrics of a run: one JSON line per record, a CSV of the episodes, and TensorBoard."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 import csv
+import io
 import json
 import math
 from pathlib import Path
 import time
 from typing import Any
+
+from sac_learner.append_file import AppendFile
 
 EPISODE_COLUMNS = (
     'time', 'agent', 'episode', 'evaluation', 'steps', 'length', 'duration', 'return', 'success',
@@ -15,17 +18,26 @@ EPISODE_COLUMNS = (
 
 
 class Metrics:
-    """Writers of one run; every record is on disk when its call returns."""
+    """Writers of one run; every record is on disk when its call returns.
+
+    While the disk is full, records wait in memory, and those for TensorBoard end.
+    """
 
     def __init__(self, directory: Path, *, tensorboard: bool = True) -> None:
         """Open the files to append."""
-        self._jsonl = (directory / 'metrics.jsonl').open('a')
-        self._csv_path = directory / 'episodes.csv'
+        self._jsonl = AppendFile(directory / 'metrics.jsonl')
+        self._csv = AppendFile(directory / 'episodes.csv')
+        self._board_problem = ''
         self._board: Any = None
         if tensorboard:
             from torch.utils.tensorboard import SummaryWriter
 
             self._board = SummaryWriter(str(directory / 'tensorboard'))
+
+    @property
+    def problem(self) -> str:
+        """Why records are not on the disk; empty if they are."""
+        return self._jsonl.problem or self._csv.problem or self._board_problem
 
     def training(self, updates: int, transitions: int, values: Mapping[str, float]) -> None:
         """Record losses and rates; names as in docs/sac.md."""
@@ -46,6 +58,10 @@ class Metrics:
         scalars = {'success_rate': record['success_rate'], 'return': record['return'], **values}
         self._scalars('evaluation', scalars, record['steps'])
 
+    def hours(self, agent: str, values: Mapping[str, float]) -> None:
+        """Record how a robot has spent its time so far, and what it missed."""
+        self._write('hours', {'agent': agent, **values})
+
     def event(self, event: str, /, **details: Any) -> None:
         """Record something that happened once: a start, a checkpoint, a changed parameter."""
         self._write('event', {'event': event, **details})
@@ -53,29 +69,29 @@ class Metrics:
     def close(self) -> None:
         """Close all files."""
         self._jsonl.close()
+        self._csv.close()
         if self._board is not None:
             self._board.close()
 
     def _write(self, kind: str, record: Mapping[str, Any]) -> None:
         line = {'kind': kind, 'time': round(time.time(), 3), **record}
-        self._jsonl.write(json.dumps(_finite(line)) + '\n')
-        self._jsonl.flush()
+        self._jsonl.write(json.dumps(_finite(line)))
 
     def _append_csv(self, row: Mapping[str, Any]) -> None:
-        fresh = not self._csv_path.exists()
         extra = [name for name in row if name not in EPISODE_COLUMNS]
-        with self._csv_path.open('a', newline='') as file:
-            writer = csv.writer(file)
-            if fresh:
-                writer.writerow([*EPISODE_COLUMNS, *extra])
-            now = {'time': round(time.time(), 3)}
-            writer.writerow([{**now, **row}.get(name, '') for name in (*EPISODE_COLUMNS, *extra)])
+        if self._csv.empty:
+            self._csv.write(_csv_line([*EPISODE_COLUMNS, *extra]))
+        row = {'time': round(time.time(), 3), **row}
+        self._csv.write(_csv_line([row.get(name, '') for name in (*EPISODE_COLUMNS, *extra)]))
 
     def _scalars(self, group: str, values: Mapping[str, float], step: int) -> None:
         if self._board is None:
             return
-        for name, value in values.items():
-            self._board.add_scalar(f'{group}/{name}', value, step)
+        try:
+            for name, value in values.items():
+                self._board.add_scalar(f'{group}/{name}', value, step)
+        except OSError as error:  # its thread is gone for good
+            self._board, self._board_problem = None, f'TensorBoard files have ended: {error}'
 
 
 def read(path: Path, kind: str | None = None) -> list[dict[str, Any]]:
@@ -89,6 +105,12 @@ def read(path: Path, kind: str | None = None) -> list[dict[str, Any]]:
         if kind is None or record.get('kind') == kind:
             records.append(record)
     return records
+
+
+def _csv_line(values: Sequence[Any]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator='').writerow(values)
+    return text.getvalue()
 
 
 def _finite(value: Any) -> Any:

@@ -84,6 +84,7 @@ def summary(run_dir: Path, records: Sequence[dict[str, Any]]) -> str:
     robots = agents(episodes)
     if len(robots) > 1:
         lines += [f'{"robot " + name:<15}{_robot_line(name, episodes)}' for name in robots]
+    lines += [_hours_line(agent, found) for agent, found in _hours(records).items()]
     if evaluations:
         best = max(evaluations, key=lambda e: (e['success_rate'], e['return'] or 0.0))
         for name, record in (('first', evaluations[0]), ('last', evaluations[-1]), ('best', best)):
@@ -192,6 +193,30 @@ def _robot_line(name: str, episodes: Sequence[dict[str, Any]]) -> str:
         f'{max(e["steps"] for e in own)} steps, '
         f'{sum(e["duration"] for e in own) / 3600:.2f} h in {len(own)} episodes, '
         f'return {returns:.1f} in the last {len(last)}'
+    )
+
+
+def _hours(records: Sequence[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """Return the records of robot hours by agent, oldest first."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for record in records:
+        if record['kind'] == 'hours':
+            found.setdefault(record['agent'], []).append(record)
+    return found
+
+
+def _hours_line(agent: str, records: Sequence[dict[str, Any]]) -> str:
+    """Tell one robot's hours; its count of missed deadlines begins again with its process."""
+    misses = before = 0
+    for record in records:
+        count = record['deadline_misses']
+        misses += count - before if count >= before else count
+        before = count
+    kinds = ('acting', 'resetting', 'waiting', 'human', 'fault')
+    hours = ', '.join(f'{kind} {records[-1][kind]:.2f}' for kind in kinds)
+    return (
+        f'{"robot hours":<15}{agent}: {hours}; {misses} of {records[-1]["steps"]} steps missed '
+        'their deadline'
     )
 
 

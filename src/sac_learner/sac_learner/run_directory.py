@@ -68,6 +68,25 @@ class RunDirectory:
         write_text(directory / f'{name}.yaml', config)
 
 
+def changed_values(before: str, after: str) -> dict[str, Any]:
+    """Return what differs between two configurations, YAML text: new values by dotted name."""
+    try:
+        old, new = (_flat(yaml.safe_load(text)) for text in (before, after))
+    except yaml.YAMLError:
+        return {'configuration': 'not readable'}
+    names = sorted(old.keys() | new.keys())
+    return {name: new.get(name) for name in names if old.get(name) != new.get(name)}
+
+
+def _flat(value: Any, prefix: str = '') -> dict[str, Any]:
+    if not isinstance(value, dict):
+        return {prefix: value}
+    found: dict[str, Any] = {}
+    for name, item in value.items():
+        found |= _flat(item, f'{prefix}.{name}' if prefix else str(name))
+    return found
+
+
 def environment_record(seed: int) -> dict[str, Any]:
     """Return what a repetition of the run needs to know."""
     return {
@@ -106,8 +125,12 @@ def git_revision() -> str:
 def write_text(path: Path, text: str) -> None:
     """Write a file beside and rename it, so that a reader never sees half of it."""
     beside = path.with_name(f'.{path.name}.{os.getpid()}')
-    beside.write_text(text)
-    beside.replace(path)
+    try:
+        beside.write_text(text)
+        beside.replace(path)
+    except OSError:
+        beside.unlink(missing_ok=True)
+        raise
 
 
 def _version(name: str) -> str | None:

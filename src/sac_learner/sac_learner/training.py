@@ -114,6 +114,8 @@ class Training:
         self._checkpoints = Checkpoints(run.path / 'checkpoints', before=self.replay.flush)
         self.version = 0
         self.best: dict[str, Any] = {}
+        self.agents: dict[str, str] = {}  # configuration by agent, YAML
+        self.changes: list[dict[str, Any]] = []  # of live parameters, since the run began
         self._policies: dict[int, Policy] = {}
         self.losses: dict[str, float] = {}
         self._rate = Rate()
@@ -219,6 +221,28 @@ class Training:
         if name == 'updates_per_step':
             self.pacer.set_ratio(value, self.transitions, self.updates)
 
+    def note_change(self, where: str, name: str, value: Any) -> None:
+        """Enter a changed parameter into the audit, which checkpoints and run log keep.
+
+        Args:
+            where: sac_learner, or the agent's name.
+            name: Of the parameter.
+            value: New value, as JSON has it.
+        """
+        change = {'where': where, 'name': name, 'value': value, 'updates': self.updates}
+        self.changes.append({'stamp': round(time.time(), 3), 'steps': self.transitions, **change})
+        self._metrics.event('parameter', **change)
+
+    @property
+    def problems(self) -> dict[str, str]:
+        """What keeps data from the disk, by kind; training goes on all the same."""
+        found = {
+            'checkpoint': self._checkpoints.failure,
+            'metrics': self._metrics.problem,
+            'replay': self.intake.postponed,
+        }
+        return {kind: text for kind, text in found.items() if text}
+
     def checkpoint(self) -> None:
         """Take a snapshot, which is written in the background."""
         if problem := self._checkpoints.failure:
@@ -254,6 +278,8 @@ class Training:
             'transitions': self.transitions,
             'version': self.version,
             'best': self.best,
+            'agents': dict(self.agents),
+            'changes': list(self.changes),
             'spec_hash': self.spec_hash,
             'config': asdict(self.sac.config),
             'settings': asdict(self._settings),
@@ -278,6 +304,8 @@ class Training:
         restore_generator(self._rng, values['sampling'])
         self.version = int(values['version'])
         self.best = values['best']
+        self.agents = values.get('agents', {})
+        self.changes = values.get('changes', [])
         mark = ReplayMark.from_json(values['replay'])
         if self._settings.exact_resume:
             self.replay.rewind(mark)

@@ -12,6 +12,7 @@ from sac_msgs.msg import (
     AgentSpec as AgentSpecMsg,
 )
 from sac_msgs.msg import (
+    AgentStatus,
     EpisodeSummary,
     EvaluationSummary,
     LearnerStatus,
@@ -26,8 +27,8 @@ from sac_learner.checkpoint import CheckpointError
 from sac_learner.ending import Ending
 from sac_learner.metrics import Metrics
 from sac_learner.progress import Progress, ProgressLine
-from sac_learner.replay import ReplayError
-from sac_learner.run_directory import RunDirectory
+from sac_learner.replay import ReplayError, ReplayFullDiskError
+from sac_learner.run_directory import changed_values, RunDirectory
 from sac_learner.sac.agent import DivergenceError
 from sac_learner.sac.config import SacConfig
 from sac_learner.settings import LearnerSettings
@@ -35,6 +36,8 @@ from sac_learner.training import Policy, Training
 
 UPDATES_PER_TURN = 8  # gradient updates between two looks at what arrived
 IDLE = 0.02  # [s]
+HOURS_PERIOD = 30.0  # [s] between two records of how the robots spend their time
+REFUSAL_PERIOD = 1.0  # [s] between two lines about refused agents, whoever floods the topic
 CONFIGURATION_ERROR = 2
 
 
@@ -76,10 +79,12 @@ class Worker:
         self._ending = Ending(settings.steps)
         self._solved_in_a_row = 0
         self._published: tuple[float, int] = (float('-inf'), -1)
-        self._due = {'checkpoint': 0.0, 'metrics': 0.0, 'line': 0.0, 'flush': 0.0}
+        self._due = dict.fromkeys(('checkpoint', 'metrics', 'hours', 'line', 'flush'), 0.0)
+        self._hours: dict[str, dict[str, float]] = {}  # by agent, since they were recorded last
         self.failure = ''
         self.exit_code = 0
         self.refused_agents: dict[str, str] = {}
+        self._tell_refusal = 0.0
         self._thread = threading.Thread(target=self._main, name='learning', daemon=True)
 
     # Called by the node
@@ -119,6 +124,10 @@ class Worker:
     def evaluation(self, msg: EvaluationSummary) -> None:
         """Take the summary of an evaluation."""
         self._inbox.put((self._on_evaluation, (msg,)))
+
+    def agent_status(self, msg: AgentStatus) -> None:
+        """Take an agent's state, for the account of robot hours."""
+        self._inbox.put((self._on_agent_status, (msg,)))
 
     def set_parameter(self, name: str, value: Any) -> None:
         """Change a live parameter from the next update on.
@@ -176,7 +185,14 @@ class Worker:
         training = self._training
         reasons = dict(training.intake.reasons) if training else {}
         counted = {f'rejected: {reason}': count for reason, count in reasons.items()}
-        return {**values, **metrics, **refused, **counted}
+        return {**values, **metrics, **refused, **counted, **self.problems}
+
+    @property
+    def problems(self) -> dict[str, str]:
+        """What keeps data from the disk, by kind; learning goes on all the same."""
+        training = self._training
+        found = training.problems if training else {}
+        return {f'not saved: {kind}': text for kind, text in found.items()}
 
     # The thread
 
@@ -187,7 +203,7 @@ class Worker:
                 self._work()
         except (ReplayError, CheckpointError, DivergenceError, OSError) as error:
             self.failure = str(error)
-            recoverable = isinstance(error, (DivergenceError, OSError))
+            recoverable = isinstance(error, (DivergenceError, OSError, ReplayFullDiskError))
             self.exit_code = 1 if recoverable else CONFIGURATION_ERROR
         finally:
             self._close()
@@ -217,6 +233,8 @@ class Worker:
             training.record()
         if self._is_due('checkpoint', now, self._settings.checkpoint_period):
             training.checkpoint()
+        if self._is_due('hours', now, HOURS_PERIOD):
+            self._record_hours()
         if self._is_due('line', now, 0.5):
             self._show(now)
         self._end_if_exhausted(training, now)
@@ -273,6 +291,7 @@ class Worker:
                 training.close()
             except (OSError, ReplayError, CheckpointError) as error:
                 self._fail(error)
+        self._record_hours()
         self._metrics.event('stop', failure=self.failure)
         self._metrics.close()
         settings = self._settings
@@ -282,7 +301,10 @@ class Worker:
             *(['--paper-steps', str(settings.paper_steps)] if settings.paper_steps else []),
             *(['--paper-hours', str(settings.paper_hours)] if settings.paper_hours else []),
         ]
-        report.main(arguments)
+        try:
+            report.main(arguments)
+        except OSError as error:
+            self._log(f'the report is not written: {error}')
 
     def _fail(self, error: Exception) -> None:
         self.failure = self.failure or str(error)
@@ -312,13 +334,28 @@ class Worker:
         known = self._specs.get(spec.agent_id)
         self._specs[spec.agent_id] = spec
         self.refused_agents.pop(spec.agent_id, None)
-        if known != spec:
-            self._run.record_agent(spec.agent_id, spec.config)
+        if known is None or replace(known, config=spec.config) != spec:
             self._metrics.event('agent', agent=spec.agent_id, stream=spec.stream_id)
             self._log(f'agent {spec.agent_id}: {spec.task}, {len(spec.action_names)} actions')
+        if known is None or known.config != spec.config:
+            self._keep_configuration(self._training, spec)
+
+    def _keep_configuration(self, training: Training, spec: AgentSpec) -> None:
+        """Record an agent's configuration, and what of it changed since it was last heard."""
+        before = training.agents.get(spec.agent_id)
+        training.agents[spec.agent_id] = spec.config
+        if before is not None:
+            for name, value in changed_values(before, spec.config).items():
+                training.note_change(spec.agent_id, name, value)
+        try:
+            self._run.record_agent(spec.agent_id, spec.config)
+        except OSError as error:
+            self._log(f'the configuration of {spec.agent_id} is not written: {error}')
 
     def _refuse(self, agent_id: str, reason: str) -> None:
-        if self.refused_agents.get(agent_id) != reason:
+        now = time.monotonic()
+        if self.refused_agents.get(agent_id) != reason and now >= self._tell_refusal:
+            self._tell_refusal = now + REFUSAL_PERIOD
             self._log(f'agent {agent_id!r} is refused: {reason}')
         if len(self.refused_agents) < 100:
             self.refused_agents[agent_id] = reason
@@ -387,7 +424,24 @@ class Worker:
             self._config = replace(self._config, **{name: value})
             if self._training is not None:
                 self._training.set_parameter(name, value)
-        self._metrics.event('parameter', name=name, value=value)
+        if self._training is not None:
+            self._training.note_change('sac_learner', name, value)
+        else:
+            self._metrics.event('parameter', where='sac_learner', name=name, value=value)
+
+    def _on_agent_status(self, msg: AgentStatus) -> None:
+        if msg.agent_id in self._specs:
+            hours = {
+                kind: round(getattr(msg, f'{kind}_time') / 3600.0, 6)
+                for kind in ('acting', 'resetting', 'waiting', 'human', 'fault')
+            }
+            counts = {'steps': msg.steps, 'deadline_misses': msg.deadline_misses}
+            self._hours[msg.agent_id] = hours | counts
+
+    def _record_hours(self) -> None:
+        for agent, values in self._hours.items():
+            self._metrics.hours(agent, values)
+        self._hours.clear()
 
     def _on_save(self) -> None:
         if self._training is not None:

@@ -1,5 +1,7 @@
 import csv
+import errno
 import json
+import os
 
 from sac_learner import metrics, report
 from sac_learner.progress import clock, Progress
@@ -73,6 +75,57 @@ def test_every_robot_has_a_curve_and_a_line_of_its_own(tmp_path):
     assert axis.get_legend_handles_labels()[1] == ['left, median of 20', 'right, median of 20']
     shown = {line.get_label(): list(line.get_ydata()) for line in axis.get_lines()}
     assert shown['left, median of 20'] == [1.0, 1.0, 1.0]
+
+
+def test_report_tells_the_hours_of_every_robot(tmp_path):
+    writer = metrics.Metrics(tmp_path, tensorboard=False)
+    hours = {'resetting': 0.5, 'waiting': 0.25, 'human': 0.0, 'fault': 0.05}
+    for acting, misses in ((0.5, 3), (1.0, 7), (1.25, 2)):  # the last from a restarted agent
+        writer.hours('left', {'acting': acting, **hours, 'steps': 4000, 'deadline_misses': misses})
+    writer.hours('right', {'acting': 2.0, **hours, 'steps': 8000, 'deadline_misses': 0})
+    writer.close()
+    text = report.summary(tmp_path, metrics.read(tmp_path / 'metrics.jsonl'))
+    assert (
+        'left: acting 1.25, resetting 0.50, waiting 0.25, human 0.00, fault 0.05; '
+        '9 of 4000 steps missed their deadline'
+    ) in text
+    assert 'right: acting 2.00' in text
+
+
+def test_a_full_disk_delays_records_and_loses_none(tmp_path, monkeypatch):
+    writer = metrics.Metrics(tmp_path, tensorboard=False)
+    writer.event('first')
+    write, room = os.write, [10]
+
+    def full(file, data):
+        taken, room[0] = min(len(data), room[0]), 0
+        if not taken:
+            raise OSError(errno.ENOSPC, 'No space left on device')
+        return write(file, data[:taken])
+
+    with monkeypatch.context() as context:
+        context.setattr(os, 'write', full)
+        writer.event('second')
+        writer.episode(EPISODE, {})
+        assert 'metrics.jsonl cannot be written: No space left' in writer.problem
+    writer.event('third')
+    writer.episode(EPISODE, {})
+    assert writer.problem == ''
+    writer.close()
+    events = metrics.read(tmp_path / 'metrics.jsonl', 'event')
+    assert [event['event'] for event in events] == ['first', 'second', 'third']
+    with (tmp_path / 'episodes.csv').open() as file:
+        assert len(list(csv.DictReader(file))) == 2
+
+
+def test_what_follows_a_torn_line_is_kept(tmp_path):
+    write_run(tmp_path)
+    path = tmp_path / 'metrics.jsonl'
+    path.write_text(path.read_text()[:-20])  # killed while writing
+    writer = metrics.Metrics(tmp_path, tensorboard=False)
+    writer.event('start')
+    writer.close()
+    assert [record['kind'] for record in metrics.read(path)] == ['episode', 'evaluation', 'event']
 
 
 def test_report_on_no_run_directory_is_one_line(tmp_path, capsys):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from sac_core.policy_format import save_policy
-from sac_learner.checkpoint import CheckpointError
+from sac_learner.checkpoint import CheckpointError, stored
 from sac_learner.metrics import Metrics, read
 from sac_learner.run_directory import RunDirectory
 from sac_learner.sac import Sac
@@ -39,6 +39,15 @@ def feed(training, messages):
 
 def weights(training):
     return b''.join(array.tobytes() for array in training.sac.policy()[1].values())
+
+
+def everything(training):
+    """Return networks, targets, optimisers, normaliser, temperature and random states."""
+    state = training.sac.state()
+    return {
+        name: value.tobytes() if isinstance(value, np.ndarray) else value
+        for name, value in state.items()
+    } | {'sampling': training._rng.bit_generator.state}
 
 
 def test_new_run_starts_from_an_existing_policy(make_training, small, tmp_path):
@@ -84,16 +93,17 @@ def test_every_transition_counts_once_in_any_order(make_training, small):
     assert training.acks() == [('claw', 's1', 40, 40)]
 
 
-def test_resumed_run_goes_on_byte_for_byte(make_training, small):
+def test_resumed_run_is_byte_for_byte_the_same_a_thousand_updates_on(make_training, small):
     whole = make_training('whole')
-    feed(whole, small.transitions(300))
+    feed(whole, small.transitions(1200))
     parted = make_training('parted')
     feed(parted, small.transitions(200))
     parted.close()
     resumed = make_training('parted')
     assert resumed.updates == 150
-    feed(resumed, small.transitions(100, start=200))
-    assert weights(resumed) == weights(whole)
+    feed(resumed, small.transitions(1000, start=200))
+    assert resumed.updates == whole.updates == 1150
+    assert everything(resumed) == everything(whole)
 
 
 def test_exact_resume_forgets_what_came_after_the_checkpoint(make_training, small):
@@ -163,3 +173,39 @@ def test_malformed_transitions_are_counted_and_change_nothing(make_training, sma
     for message in bad:
         training.receive(message)
     assert (training.transitions, training.intake.rejected) == (0, 4)
+
+
+def test_changes_of_live_parameters_are_in_checkpoint_and_run_log(make_training, small, tmp_path):
+    training = make_training()
+    feed(training, small.transitions(100))
+    training.set_parameter('updates_per_step', 2.0)
+    training.note_change('sac_learner', 'updates_per_step', 2.0)
+    training.close()
+    resumed = make_training()
+    (change,) = resumed.changes
+    assert change.pop('stamp') > 1.6e9
+    assert change == {
+        'where': 'sac_learner', 'name': 'updates_per_step', 'value': 2.0, 'updates': 50,
+        'steps': 100,
+    }  # fmt: skip
+    (event,) = (
+        e for e in read(tmp_path / 'run' / 'metrics.jsonl', 'event') if e['event'] == 'parameter'
+    )
+    assert (event['name'], event['value']) == ('updates_per_step', 2.0)
+
+
+def test_a_checkpoint_that_cannot_be_saved_is_a_known_problem(make_training, small, monkeypatch):
+    training = make_training()
+    feed(training, small.transitions(60))
+
+    def no_room(path, content):
+        raise OSError(28, 'No space left on device')
+
+    with monkeypatch.context() as context:
+        context.setattr(stored, 'write_file', no_room)
+        training.checkpoint()
+        assert training._checkpoints.wait(10.0)
+        assert 'No space left on device' in training.problems['checkpoint']
+    training.checkpoint()
+    assert training._checkpoints.wait(10.0)
+    assert training.problems == {}

@@ -1,5 +1,6 @@
 """Writes one MCAP file so that everything committed survives the death of the process."""
 
+import ctypes
 import os
 from pathlib import Path
 
@@ -12,6 +13,19 @@ COMPRESSIONS = {
     'zstd': CompressionType.ZSTD,
     'lz4': CompressionType.LZ4,
 }
+
+
+RESERVE = 4 << 20  # [bytes] on the disk beyond the end of a file
+_KEEP_SIZE = 1  # FALLOC_FL_KEEP_SIZE
+_libc = ctypes.CDLL(None)
+
+
+def reserve(descriptor: int, begin: int) -> None:
+    """Keep room for what comes next, as far as disk and file system allow; changes no length."""
+    allocate = getattr(_libc, 'fallocate', None)
+    if allocate is not None:
+        offsets = (ctypes.c_int64(begin), ctypes.c_int64(RESERVE))
+        allocate(ctypes.c_int(descriptor), ctypes.c_int(_KEEP_SIZE), *offsets)
 
 
 def sync_directory(path: Path) -> None:
@@ -27,6 +41,7 @@ class StagedFile:
     """Collects bytes in memory and moves them to the disk as one; a failure keeps them.
 
     A full disk therefore tears nothing: the next commit writes the same bytes to the same place.
+    And until the room that was reserved is used up, a full disk is not even noticed.
     """
 
     def __init__(self, path: Path) -> None:
@@ -34,6 +49,7 @@ class StagedFile:
         self.path = path
         self.committed = 0
         self._stage = bytearray()
+        self._reserved = 0
         self._descriptor = -1
         self._entered = False
 
@@ -67,6 +83,9 @@ class StagedFile:
             raise
         self.committed += done
         self._stage.clear()
+        if self._reserved < self.committed + RESERVE // 2:
+            reserve(self._descriptor, self.committed)
+            self._reserved = self.committed + RESERVE
         if sync:
             os.fdatasync(self._descriptor)
             if not self._entered:
@@ -74,8 +93,9 @@ class StagedFile:
                 self._entered = True
 
     def close(self) -> None:
-        """Give the file back; what was not committed is gone."""
+        """Give file and reserve back; what was not committed is gone."""
         if self._descriptor >= 0:
+            os.ftruncate(self._descriptor, self.committed)
             os.close(self._descriptor)
             self._descriptor = -1
 
