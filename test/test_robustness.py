@@ -84,3 +84,19 @@ def test_wrong_arguments_are_refused_in_one_line(tmp_path, capsys, arguments, me
     assert error.startswith('robustness: ')
     assert message in error
     assert error.count('\n') == 1
+
+
+def test_walk_is_evaluated_on_every_terrain(tmp_path, capsys):
+    config = CONFIG.with_name('minitaur_walk.yaml')
+    architecture = Architecture(vector_size=112, image_shape=None, action_size=8)
+    policy = tmp_path / 'policy.safetensors'
+    save_policy(policy, weights(architecture), architecture, {})
+    terrains = ['slope_up', 'slope_down', 'blocks', 'stairs_down']
+    twin = 'robot_drivers.minitaur.twin:MinitaurTwin'
+    arguments = [str(policy), '--robot', str(config), '--twin', twin, '--episodes', '1']
+    assert main([*arguments, '--vary', f'terrain={",".join(terrains)}']) == 0
+    results = json.loads((tmp_path / 'robustness.json').read_text())
+    assert [result['options'] for result in results] == [{}] + [{'terrain': t} for t in terrains]
+    assert all({'velocity', 'fell'} <= set(result['metrics']) for result in results)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].startswith('terrain slope_up')

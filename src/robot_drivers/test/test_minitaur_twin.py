@@ -232,3 +232,11 @@ def test_twin_is_faster_than_800_steps_per_second(twin):
     for command in commands:
         twin.step(command)
     assert 400 / (time.process_time() - begin) > 800
+
+
+def test_twin_shows_itself_again_after_it_was_closed():
+    twin = MinitaurTwin()
+    for _ in range(2):
+        assert twin.render(64, 36).shape == (36, 64, 3)
+        twin.close()
+    twin.close()

@@ -195,3 +195,12 @@ def test_twin_is_fast_enough_to_learn_in():
         twin.step(torque)
     rate = len(torques) / (time.process_time() - begin)
     assert rate > 500.0, f'{rate:.0f} steps/s'  # 2800 alone on one core; margin for busy machines
+
+
+def test_twin_shows_itself_in_any_size_and_again_after_it_was_closed():
+    twin = SawyerTwin()
+    for _ in range(2):
+        assert twin.render(64, 48).shape == (48, 64, 3)
+        assert twin.render(32, 24).shape == (24, 32, 3)
+        twin.close()
+    twin.close()

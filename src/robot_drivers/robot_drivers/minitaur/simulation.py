@@ -139,6 +139,12 @@ class MinitaurSimulation:
         renderer.update_scene(self.data, camera)
         return np.array(renderer.render(), dtype=np.uint8)
 
+    def close(self) -> None:
+        """Free the renderer; may be called twice."""
+        if self._renderer is not None:
+            self._renderer.close()
+            self._renderer = None
+
     def closure_error(self) -> float:
         """Return the largest gap between two lower links at their pin [m]."""
         mujoco.mj_kinematics(self.model, self.data)

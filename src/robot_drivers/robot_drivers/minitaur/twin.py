@@ -109,6 +109,10 @@ class MinitaurTwin:
         """Return a picture (height, width, 3), RGB; set MUJOCO_GL before MuJoCo is imported."""
         return self.plant.simulation.render(width, height, camera)
 
+    def close(self) -> None:
+        """Free the renderer; may be called twice."""
+        self.plant.simulation.close()
+
     @property
     def time(self) -> float:
         """Simulated time since the twin was built [s]."""

@@ -104,6 +104,10 @@ class SawyerTwin:
         """Return a picture (height, width, 3), RGB; set MUJOCO_GL before MuJoCo is imported."""
         return self.world.render(width, height, camera)
 
+    def close(self) -> None:
+        """Free the renderer; may be called twice."""
+        self.world.close()
+
     def sensors(self) -> Sensors:
         """Return everything a task may look at."""
         positions = self.world.positions

@@ -74,10 +74,17 @@ class SawyerWorld:
             width,
             height,
         ):
+            self.close()
             self._renderer = mujoco.Renderer(self.model, height, width)
         self._renderer.update_scene(self.data, camera)
         picture: NDArray[np.uint8] = self._renderer.render()
         return picture
+
+    def close(self) -> None:
+        """Free the renderer; may be called twice."""
+        if self._renderer is not None:
+            self._renderer.close()
+            self._renderer = None
 
     @property
     def positions(self) -> Array:
