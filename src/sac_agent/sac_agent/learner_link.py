@@ -27,7 +27,7 @@ class LearnerLink:
         sender: Sender,
         *,
         on_finished: Callable[[], None],
-        on_status: Callable[[], None],
+        on_status: Callable[[int], None],
     ) -> None:
         """Open the topics.
 
@@ -37,7 +37,7 @@ class LearnerLink:
             policies: Takes the weights.
             sender: Takes the acknowledgements.
             on_finished: Called when the learner has finished.
-            on_status: Called after any other word from it.
+            on_status: Called after any other word from it, with the training steps that it has.
         """
         self._node, self._agent_id = node, agent_id
         self._policies, self._sender = policies, sender
@@ -76,7 +76,7 @@ class LearnerLink:
         if message.state == LearnerStatus.STATE_FINISHED:
             self._on_finished()
         else:
-            self._on_news()
+            self._on_news(message.transitions)
 
     def _acknowledge(self, received: int, durable: int) -> None:
         try:

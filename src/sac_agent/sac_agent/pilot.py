@@ -180,7 +180,8 @@ class Pilot:
         if not by_others or self._concluded:
             return False
         self._concluded = True
-        if self._evaluator.running or self.policies.newest is None:
+        nobody = self.policies.current is None and self.policies.newest is None
+        if self._evaluator.running or nobody:
             return False
         self.evaluate(evaluation.episodes)
         return self.in_episode

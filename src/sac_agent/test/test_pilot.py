@@ -232,6 +232,36 @@ def test_the_last_training_step_ends_its_episode_and_is_evaluated():
     assert len(run.episode()) == 5
 
 
+def test_the_last_step_of_all_robots_together_ends_the_episode_and_is_evaluated():
+    run = Run(evaluation__final=100, evaluation__episodes=1)
+    run.policy()
+    run.begin()
+    run.step()
+    assert not run.pilot.conclude(99)
+    assert run.pilot.conclude(100)
+    assert not run.pilot.conclude(101)
+    run.pilot.interrupt(Truncation.SHUTDOWN)
+    evaluation = run.episode()[-1].evaluation
+    assert (evaluation.steps, evaluation.episodes) == (1, 1)
+
+
+def test_a_robot_that_makes_all_steps_by_itself_is_not_evaluated_twice():
+    run = Run(evaluation__final=5, evaluation__episodes=1)
+    run.policy()
+    run.episode()
+    assert not run.pilot.conclude(5)
+    assert run.episode()[-1].evaluation is not None
+    assert not run.pilot.conclude(6)
+    run.begin()
+    assert not run.pilot.evaluating
+
+
+def test_without_a_policy_nothing_is_evaluated_at_the_end():
+    run = Run(evaluation__final=100)
+    run.begin()
+    assert not run.pilot.conclude(100)
+
+
 def test_evaluation_needs_a_policy():
     with pytest.raises(ValueError, match='no policy to evaluate yet'):
         Run().pilot.evaluate(1)
