@@ -71,11 +71,12 @@ class NaiveReplay:
     def batch(self, positions, n_step: int, discount: float) -> ReplayBatch:
         """Return the transitions at ``positions``."""
         entries = [self.steps[int(position)] for position in positions]
-        ends, rewards, discounts = [], [], []
+        ends, rewards, discounts, totals = [], [], [], []
         for entry in entries:
-            reward, weight, end = 0.0, 1.0, entry
+            reward, weight, total, end = 0.0, 1.0, 0.0, entry
             for k in range(n_step):
                 reward += weight * float(np.float32(end.step.reward))
+                total += weight
                 weight *= discount
                 if end.step.terminated:
                     weight = 0.0
@@ -85,6 +86,7 @@ class NaiveReplay:
             ends.append(end)
             rewards.append(reward)
             discounts.append(weight)
+            totals.append(total)
         pixels = entries[0].image is not None
         return ReplayBatch(
             vector=np.stack([e.step.vector for e in entries]),
@@ -94,18 +96,24 @@ class NaiveReplay:
             discount=np.array(discounts, np.float32),
             next_vector=np.stack([e.step.next_vector for e in ends]),
             next_image=np.stack([e.step.next_image for e in ends]) if pixels else None,
+            reward_weight=np.array(totals, np.float32),
         )
 
 
 def draw_like_the_replay(naive: NaiveReplay, rng, batch_size: int) -> np.ndarray:
     """Draw slots uniformly, those without a valid transition again."""
+
+    def uniform(count: int) -> np.ndarray:
+        low = naive.low()
+        return low + (rng.random(count) * (naive.head - low)).astype(np.int64)
+
     valid = naive.valid()
-    positions = rng.integers(naive.low(), naive.head, batch_size)
+    positions = uniform(batch_size)
     for _ in range(64):
         refused = [k for k, position in enumerate(positions) if int(position) not in valid]
         if not refused:
             return positions
-        positions[refused] = rng.integers(naive.low(), naive.head, len(refused))
+        positions[refused] = uniform(len(refused))
     every = np.array(sorted(valid))
     refused = [k for k, position in enumerate(positions) if int(position) not in valid]
     positions[refused] = every[rng.integers(0, len(every), len(refused))]
@@ -113,7 +121,7 @@ def draw_like_the_replay(naive: NaiveReplay, rng, batch_size: int) -> np.ndarray
 
 
 def assert_equal(ours: ReplayBatch, theirs: ReplayBatch) -> None:
-    for name in ('vector', 'image', 'action', 'reward', 'discount', 'next_vector', 'next_image'):
+    for name in ReplayBatch.__dataclass_fields__:
         np.testing.assert_array_equal(getattr(ours, name), getattr(theirs, name), err_msg=name)
 
 
@@ -193,4 +201,27 @@ def compare_with_naive(directory: Path, seed: int) -> None:
             positions = draw_like_the_replay(naive, np.random.default_rng(seed_of_draw), 16)
             assert_equal(ours, naive.batch(positions, n_step, 0.9))
     np.testing.assert_array_equal(replay.positions(), sorted(naive.valid()))
+    replay.close()
+
+
+def test_numbers_of_other_types_are_stored_as_float32(tmp_path):
+    replay = Replay(tmp_path / 'replay', 100, VECTOR, None, ACTION)
+    vector, action = np.linspace(0, 1, VECTOR), np.linspace(-1, 1, ACTION)
+    replay.append('a', ReplayTransition(1, vector, action, 1, vector + 1))
+    replay.append('a', ReplayTransition(2, vector + 1, action, 2, vector + 2))
+    assert replay.head == 3, 'the observation of the second step is not stored again'
+    batch = replay.gather(replay.positions())
+    np.testing.assert_array_equal(batch.vector[1], (vector + 1).astype(np.float32))
+    np.testing.assert_array_equal(batch.action[0], action.astype(np.float32))
+    replay.close()
+
+
+def test_reward_beyond_float32_changes_nothing(tmp_path):
+    replay = Replay(tmp_path / 'replay', 100, VECTOR, None, ACTION)
+    vector, action = np.zeros(VECTOR, np.float32), np.zeros(ACTION, np.float32)
+    with pytest.raises(OverflowError):
+        replay.append('a', ReplayTransition(1, vector, action, 1e300, vector))
+    assert (replay.head, replay.received().get('a', 0)) == (0, 0)
+    replay.append('a', ReplayTransition(1, vector, action, 1.0, vector))
+    assert replay.size == 1
     replay.close()

@@ -83,6 +83,19 @@ def test_update_to_data_ratio_is_kept(make_training, small):
     assert training.budget == 150 + LearnerSettings().max_lead
 
 
+def test_reward_bias_counts_for_every_reward_of_a_return(make_training, small):
+    """Rewards of -2 with a bias of 2 are worth nothing, over one step and over several."""
+    for n_step in (1, 3):
+        rates = {'critic_lr': 1e-2, 'discount': 0.5, 'entropy_backup': False}
+        small.config = replace(small.config, reward_bias=2.0, n_step=n_step, **rates)
+        training = make_training(f'{n_step}')
+        messages = small.transitions(400)
+        for message in messages:
+            message.reward = -2.0
+        feed(training, messages)
+        assert abs(training.losses['q_mean']) < 0.1
+
+
 def test_every_transition_counts_once_in_any_order(make_training, small):
     training = make_training()
     messages = small.transitions(40)

@@ -26,6 +26,7 @@ class ReplayBatch:
     discount: Array  # (B,), discount ** steps, and 0 after a termination
     next_vector: Array  # (B, V), the last of the n steps
     next_image: Image | None  # (B, H, W, C)
+    reward_weight: Array  # (B,), sum of the discounts of the n rewards; 1 for a single one
 
     @classmethod
     def empty(cls, batch_size: int, layout: Layout) -> ReplayBatch:
@@ -39,6 +40,7 @@ class ReplayBatch:
             discount=np.empty(batch_size, np.float32),
             next_vector=np.empty((batch_size, layout.vector_size), np.float32),
             next_image=None if shape is None else np.empty(shape, np.uint8),
+            reward_weight=np.empty(batch_size, np.float32),
         )
 
     def part(self, start: int, stop: int) -> ReplayBatch:
@@ -52,4 +54,5 @@ class ReplayBatch:
             discount=self.discount[rows],
             next_vector=self.next_vector[rows],
             next_image=None if self.next_image is None else self.next_image[rows],
+            reward_weight=self.reward_weight[rows],
         )

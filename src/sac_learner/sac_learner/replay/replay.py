@@ -146,6 +146,7 @@ class Replay:
         Raises:
             ReplayError: The sequence was dealt with before, or sizes are wrong. Nothing changed.
             ReplayFullDiskError: There is no room. Nothing changed.
+            OverflowError: The reward is beyond float32. Nothing changed.
         """
         lane = self._streams.lanes.get(stream) or self._streams.lane(stream)
         sequence = transition.sequence
@@ -163,14 +164,13 @@ class Replay:
                 vector, index = transition.vector, lane.index
                 ring.put_frame(head, vector, image, sequence, index, fields.FIRST)
                 previous, head = head, head + 1
-        flags = fields.flags(transition.terminated, transition.truncated, transition.train)
-        ring.put_frame(
-            head, transition.next_vector, transition.next_image, sequence, lane.index, flags
-        )
         trained = previous >= 0 and transition.train
         if trained:
-            continues = not transition.terminated
-            ring.put_step(head, previous, transition.action, transition.reward, continues)
+            ring.put_step(head, previous, transition, lane.index)
+        else:
+            flags = fields.flags(transition.terminated, transition.truncated, transition.train)
+            vector, image = transition.next_vector, transition.next_image
+            ring.put_frame(head, vector, image, sequence, lane.index, flags)
         self._publish(head + 1, trained)
         table = self._streams.mapped.array
         table[lane.index, LAST] = lane.last = head
@@ -310,7 +310,7 @@ class Replay:
         """Return the transitions at ``positions``, which must be valid."""
         wanted = np.asarray(positions, np.int64)
         batch = ReplayBatch.empty(len(wanted), self.layout)
-        origins = self._sampler.origins(wanted)
+        origins = self._sampler.origins(wanted, self.head)
         self._sampler.gather(wanted, origins, self.head, n_step, discount, batch)
         return batch
 

@@ -10,10 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sac_learner.replay.files import MappedArray
-from sac_learner.replay.layout import Layout, META, NO_TRANSITION, TERMINATED
+from sac_learner.replay.layout import flags, Layout, META, NO_TRANSITION, TERMINATED
+from sac_learner.replay.transition import ReplayTransition
 
 _BLOCK = 1024  # slots whose disk space is reserved at a time
 _META = struct.Struct('<QHB')
+_FLOAT = np.dtype('<f4')
 
 
 class Ring:
@@ -34,8 +36,11 @@ class Ring:
         arrays = self.arrays = {name: mapped.array for name, mapped in self.mapped.items()}
         self.rows, self.meta, self.back = arrays['rows'], arrays['meta'], arrays['back']
         self.images = arrays.get('images')
-        self._vector_size = layout.vector_size
-        # Python's own views are several times quicker than NumPy's for single numbers.
+        # Python's own views are several times quicker than NumPy's for single slots.
+        vector, action = 4 * layout.vector_size, 4 * layout.action_size
+        self._row = struct.Struct(f'<{vector}s{action}sff')
+        self._vector_bytes = vector
+        self._rows = self.mapped['rows'].buffer
         self._back = memoryview(self.mapped['back'].buffer).cast('I')
         self._forward = memoryview(self.mapped['forward'].buffer).cast('I')
         self._meta = self.mapped['meta'].buffer
@@ -52,25 +57,18 @@ class Ring:
     ) -> None:
         """Store a frame without a transition."""
         slot = position % self.slots
-        row = self.rows[slot]
-        row[: self._vector_size] = vector
-        row[self._vector_size :] = 0.0
-        if self.images is not None and image is not None:
-            self.images[slot] = image.reshape(-1)
-        self._back[slot] = NO_TRANSITION
-        self._forward[slot] = 0
-        _META.pack_into(self._meta, slot * META.itemsize, sequence, stream, flags)
+        self._row.pack_into(self._rows, slot * self._row.size, _bytes(vector), b'', 0.0, 0.0)
+        self._put(slot, image, NO_TRANSITION, (sequence, stream, flags))
 
-    def put_step(
-        self, position: int, previous: int, action: NDArray[Any], reward: float, continues: bool
-    ) -> None:
-        """Store the transition from the frame at ``previous`` to the one at ``position``."""
+    def put_step(self, position: int, previous: int, step: ReplayTransition, stream: int) -> None:
+        """Store the transition from the frame at ``previous``, and the frame it leads to."""
         slot, distance = position % self.slots, position - previous
-        row = self.rows[slot]
-        row[self._vector_size : -2] = action
-        row[-2] = reward
-        row[-1] = continues
-        self._back[slot] = distance
+        vector, action = _bytes(step.next_vector), _bytes(step.action)
+        continues = not step.terminated
+        row = self._row
+        row.pack_into(self._rows, slot * row.size, vector, action, step.reward, continues)
+        kind = flags(step.terminated, step.truncated, step.train)
+        self._put(slot, step.next_image, distance, (step.sequence, stream, kind))
         self._forward[previous % self.slots] = distance
 
     def leads_on(self, position: int, head: int) -> bool:
@@ -82,8 +80,8 @@ class Ring:
     def holds_frame(self, position: int, vector: NDArray[Any], image: NDArray[Any] | None) -> bool:
         """Return whether the frame at ``position`` is this one, bit for bit."""
         slot = position % self.slots
-        stored = self.rows[slot, : self._vector_size]
-        if stored.tobytes() != vector.astype('<f4', copy=False).tobytes():
+        start = slot * self._row.size
+        if self._rows[start : start + self._vector_bytes] != _bytes(vector):
             return False
         if self.images is None or image is None:
             return True
@@ -158,8 +156,23 @@ class Ring:
     def close(self) -> None:
         """Unmap the files."""
         self.arrays.clear()
-        del self.rows, self.meta, self.back, self.images
+        del self.rows, self.meta, self.back, self.images, self._rows
         self._back.release()
         self._forward.release()
         for mapped in self.mapped.values():
             mapped.close()
+
+    def _put(
+        self, slot: int, image: NDArray[Any] | None, distance: int, meta: tuple[int, int, int]
+    ) -> None:
+        if self.images is not None and image is not None:
+            self.images[slot] = image.reshape(-1)
+        self._back[slot] = distance
+        self._forward[slot] = 0
+        _META.pack_into(self._meta, slot * META.itemsize, *meta)
+
+
+def _bytes(numbers: NDArray[Any]) -> bytes:
+    if numbers.dtype != _FLOAT:
+        numbers = numbers.astype(_FLOAT)
+    return numbers.tobytes()

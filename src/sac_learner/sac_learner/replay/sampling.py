@@ -31,7 +31,7 @@ class Sampler:
     def valid(self, low: int, head: int) -> Index:
         """Return the positions of all transitions whose two frames lie in [low, head)."""
         positions = np.arange(low, head, dtype=np.int64)
-        return positions[self.origins(positions) >= low]
+        return positions[self.origins(positions, head) >= low]
 
     def draw(
         self, rng: np.random.Generator, batch_size: int, low: int, head: int
@@ -41,20 +41,20 @@ class Sampler:
         Slots that hold no such transition are drawn again. The second array says where each
         transition came from.
         """
-        positions = rng.integers(low, head, batch_size)
+        positions = _uniform(rng, batch_size, low, head)
         for _ in range(64):
-            origins = self.origins(positions)
+            origins = self.origins(positions, head)
             if origins.min() >= low:
                 return positions, origins
             refused = np.flatnonzero(origins < low)
-            positions[refused] = rng.integers(low, head, refused.size)
+            positions[refused] = _uniform(rng, refused.size, low, head)
         # Nearly every slot holds none: look for those that do.
-        refused = np.flatnonzero(self.origins(positions) < low)
+        refused = np.flatnonzero(self.origins(positions, head) < low)
         valid = self.valid(low, head)
         if not valid.size:
             raise ReplayError(f'none of the {head - low} slots holds a transition')
         positions[refused] = valid[rng.integers(0, valid.size, refused.size)]
-        return positions, self.origins(positions)
+        return positions, self.origins(positions, head)
 
     def gather(
         self,
@@ -75,8 +75,7 @@ class Sampler:
         if self._scratch.shape[1] < batch_size:
             self._scratch = np.empty((2, batch_size, layout.row_size), np.float32)
         start, step = self._scratch[0, :batch_size], self._scratch[1, :batch_size]
-        slots = positions % self._slots
-        origins = origins % self._slots
+        slots, origins = self._in_ring(positions, head), self._in_ring(origins, head)
         self._rows.take(slots, 0, step, 'clip')
         self._rows.take(origins, 0, start, 'clip')
         vector, action = layout.vector_size, layout.action_size
@@ -85,19 +84,24 @@ class Sampler:
         if n_step == 1:
             out.reward[...] = step[:, -2]
             np.multiply(step[:, -1], discount, out=out.discount)
+            out.reward_weight.fill(1.0)
             out.next_vector[...] = step[:, :vector]
         else:
             ends = self._follow(positions, step, start, head, n_step, discount, out)
-            slots = ends % self._slots
+            slots = self._in_ring(ends, head)
             self._rows.take(slots, 0, step, 'clip')
             out.next_vector[...] = step[:, :vector]
         if self._images is not None and out.image is not None and out.next_image is not None:
             self._images.take(origins, 0, out.image.reshape(batch_size, -1), 'clip')
             self._images.take(slots, 0, out.next_image.reshape(batch_size, -1), 'clip')
 
-    def origins(self, positions: Index) -> Index:
+    def origins(self, positions: Index, head: int) -> Index:
         """Return where transitions came from; far below zero for slots without a transition."""
-        return positions - self._back.take(positions % self._slots)
+        return positions - self._back.take(self._in_ring(positions, head))
+
+    def _in_ring(self, positions: Index, head: int) -> Index:
+        """Return the slots at ``positions``, in [0, head)."""
+        return positions if head <= self._slots else positions % self._slots
 
     def _follow(
         self,
@@ -116,6 +120,7 @@ class Sampler:
         ends = positions.copy()
         reward = first[:, -2].astype(np.float64)
         weight = discount * first[:, -1].astype(np.float64)
+        total = np.ones_like(weight)
         active = weight > 0.0
         for _ in range(n_step - 1):
             distance = self._forward.take(ends % self._slots)
@@ -129,9 +134,18 @@ class Sampler:
                 break
             self._rows.take(slots, 0, rows, 'clip')
             reward += np.where(active, weight * rows[:, -2], 0.0)
+            total += np.where(active, weight, 0.0)
             weight = np.where(active, weight * discount * rows[:, -1], weight)
             ends = np.where(active, following, ends)
             active &= weight > 0.0
         out.reward[...] = reward
         out.discount[...] = weight
+        out.reward_weight[...] = total
         return ends
+
+
+def _uniform(rng: np.random.Generator, count: int, low: int, head: int) -> Index:
+    """Return numbers in [low, head); several times quicker than ``rng.integers``."""
+    numbers: Index = (rng.random(count) * (head - low)).astype(np.int64)
+    numbers += low
+    return numbers
