@@ -1,6 +1,7 @@
 """The update as a compiled kernel for the CPU: same mathematics, same memory, no autograd."""
 
 import ctypes
+from typing import Any
 import weakref
 
 import torch
@@ -10,6 +11,7 @@ from sac_learner.sac.batch import Inputs
 from sac_learner.sac.config import SacConfig
 from sac_learner.sac.learnables import Learnables, Trained
 from sac_learner.sac.native.library import (
+    Convolution,
     Int,
     kernel,
     KernelError,
@@ -38,20 +40,8 @@ class NativeUpdate:
         """
         self._config, self._all = config, learnables
         self._library = kernel()
-        actor_hidden, critic_hidden = shape.actor.hidden, shape.critic_hidden
-        kernel_shape = Shape(
-            shape.actor.vector_size,
-            shape.actor.action_size,
-            shape.critics,
-            len(actor_hidden),
-            len(critic_hidden),
-            threads,
-            int(config.target_networks),
-            (Int * len(actor_hidden))(*actor_hidden),
-            (Int * len(critic_hidden))(*critic_hidden),
-            config.log_std_min,
-            config.log_std_max,
-        )
+        self._images = shape.actor.image_shape is not None
+        kernel_shape = _shape(shape, config, threads)
         actor, critic = learnables.actor, learnables.critic
         tensors = (actor.flat, actor.m, actor.v, critic.flat, critic.m, critic.v)
         memory = Memory(*(item.data_ptr() for item in (*tensors, learnables.target)))
@@ -70,7 +60,9 @@ class NativeUpdate:
         """Return why the kernel cannot serve these options, or None."""
         lacking = {
             'a device other than the CPU': device.type != 'cpu',
-            'images': shape.actor.image_shape is not None,
+            'overlapping pooling': any(
+                layer.pool > layer.pool_stride for layer in shape.actor.encoder
+            ),
             'activations other than relu': {config.actor_activation, config.critic_activation}
             != {'relu'},
             'layer normalisation': config.actor_layer_norm or config.critic_layer_norm,
@@ -101,6 +93,11 @@ class NativeUpdate:
         step.next_vector = inputs.next_vector.data_ptr()
         step.next_noise = draws.next_noise.data_ptr()
         step.noise = None if draws.noise is None else draws.noise.data_ptr()
+        # Held until the kernel returns: views of the images where they are already (B, H, W, C).
+        images = (_pixels(inputs.image), _pixels(inputs.next_image)) if self._images else ()
+        if images:
+            step.image, step.next_image = (item.data_ptr() for item in images)
+            step.shifts = None if draws.shifts is None else draws.shifts.data_ptr()
         subset = draws.subset or []
         indices = (Int * len(subset))(*subset)
         step.subset_size, step.subset = len(subset), ctypes.addressof(indices)
@@ -116,6 +113,41 @@ class NativeUpdate:
         if self._config.learn_temperature:
             scalar_adam_step(temperature, slope, plan.temperature)
         return critic_metrics, torch.tensor((policy_loss, log_prob, alpha, slope, policy_norm))
+
+
+def _shape(shape: Networks, config: SacConfig, threads: int) -> Shape:
+    """Return the networks as the kernel wants them."""
+    policy = shape.actor
+    actor_hidden, critic_hidden, layers = policy.hidden, shape.critic_hidden, policy.encoder
+    names = ('channels', 'kernel', 'stride', 'padding', 'pool', 'pool_stride')
+    convolutions = (Convolution(*(getattr(layer, name) for name in names)) for layer in layers)
+    height, width, channels = policy.image_shape or (0, 0, 0)
+    values: dict[str, Any] = {
+        'vector': policy.vector_size,
+        'action': policy.action_size,
+        'critics': shape.critics,
+        'actor_layers': len(actor_hidden),
+        'critic_layers': len(critic_hidden),
+        'threads': threads,
+        'has_target': int(config.target_networks),
+        'height': height,
+        'width': width,
+        'image_channels': channels,
+        'convolutions': len(layers),
+        'shared_encoder': int(shape.shared_encoder),
+        'actor_hidden': (Int * len(actor_hidden))(*actor_hidden),
+        'critic_hidden': (Int * len(critic_hidden))(*critic_hidden),
+        'encoder': (Convolution * len(layers))(*convolutions),
+        'log_std_min': config.log_std_min,
+        'log_std_max': config.log_std_max,
+    }
+    return Shape(**values)
+
+
+def _pixels(image: Tensor | None) -> Tensor:
+    """Return images (B, C, H, W) as uint8 (B, H, W, C), in memory in this order."""
+    assert image is not None
+    return image.permute(0, 2, 3, 1).to(torch.uint8).contiguous()
 
 
 def _settings(target: Optimizer, item: Trained, settings: AdamSettings) -> None:

@@ -38,6 +38,7 @@ enum class Finish {
   kPlain,     // C = A B
   kBias,      // C = A B + bias
   kBiasRelu,  // C = max(A B + bias, 0)
+  kAdd,       // C += A B
   kMask,      // C = A B where the forward activation was positive, else 0
 };
 
@@ -85,9 +86,13 @@ inline void tile(const Product& g, int row, int panel) {
 #pragma GCC unroll 16
   for (int m = 0; m < M; ++m) {
     Vec c0 = c[m][0], c1 = c[m][1];
+    if constexpr (F == Finish::kAdd) {
+      c0 += load(out + m * g.c_row);
+      c1 += load(out + m * g.c_row + kLanes);
+    }
     if constexpr (F == Finish::kBiasRelu) {
-      c0 = c0 > 0.0f ? c0 : Vec{} + 0.0f * c0;  // keeps NaN
-      c1 = c1 > 0.0f ? c1 : Vec{} + 0.0f * c1;
+      c0 = c0 <= 0.0f ? Vec{} : c0;  // keeps NaN
+      c1 = c1 <= 0.0f ? Vec{} : c1;
     }
     if constexpr (F == Finish::kMask) {
       const ptrdiff_t source = g.mask_index ? g.mask_index[row + m] : row + m;

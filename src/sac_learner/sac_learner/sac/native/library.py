@@ -14,21 +14,33 @@ Int = ctypes.c_int32
 Pointer = ctypes.c_void_p
 
 
+class Convolution(ctypes.Structure):
+    """SacConvolution of interface.hpp."""
+
+    _fields_ = (
+        *((name, Int) for name in ('channels', 'kernel', 'stride', 'padding')),
+        *((name, Int) for name in ('pool', 'pool_stride')),
+    )
+
+
 class Shape(ctypes.Structure):
-    """SacShape of kernel.cpp."""
+    """SacShape of interface.hpp."""
 
     _fields_ = (
         *((name, Int) for name in ('vector', 'action', 'critics', 'actor_layers')),
         *((name, Int) for name in ('critic_layers', 'threads', 'has_target')),
+        *((name, Int) for name in ('height', 'width', 'image_channels')),
+        *((name, Int) for name in ('convolutions', 'shared_encoder')),
         ('actor_hidden', ctypes.POINTER(Int)),
         ('critic_hidden', ctypes.POINTER(Int)),
+        ('encoder', ctypes.POINTER(Convolution)),
         ('log_std_min', Float),
         ('log_std_max', Float),
     )
 
 
 class Memory(ctypes.Structure):
-    """SacMemory of kernel.cpp."""
+    """SacMemory of interface.hpp."""
 
     _fields_ = tuple(
         (name, Pointer)
@@ -37,7 +49,7 @@ class Memory(ctypes.Structure):
 
 
 class Optimizer(ctypes.Structure):
-    """SacOptimizer of kernel.cpp."""
+    """SacOptimizer of interface.hpp."""
 
     _fields_ = (
         *((name, Float) for name in ('learning_rate', 'beta1', 'beta2', 'epsilon')),
@@ -46,13 +58,14 @@ class Optimizer(ctypes.Structure):
 
 
 class Step(ctypes.Structure):
-    """SacStep of kernel.cpp."""
+    """SacStep of interface.hpp."""
 
     _fields_ = (
         *((name, Int) for name in ('batch', 'update_actor', 'update_target')),
         *((name, Int) for name in ('entropy_backup', 'mean_reduction', 'subset_size')),
         *((name, Pointer) for name in ('subset', 'vector', 'action', 'reward', 'discount')),
         *((name, Pointer) for name in ('next_vector', 'next_noise', 'noise')),
+        *((name, Pointer) for name in ('image', 'next_image', 'shifts')),
         ('alpha', Float),
         ('tau', Float),
         ('actor', Optimizer),
@@ -70,7 +83,7 @@ def kernel() -> ctypes.CDLL:
     """Load the kernel.
 
     Raises:
-        KernelError: It was not built, or for another processor.
+        KernelError: It was not built, or from other sources, or for another processor.
     """
     path = Path(os.environ.get(OVERRIDE) or Path(__file__).with_name(LIBRARY))
     if not path.is_file():
@@ -89,6 +102,10 @@ def kernel() -> ctypes.CDLL:
         raise KernelError(
             f'{path} was built for a processor with {sorted(lacking)}; build it on this machine'
         )
+    expected = ctypes.sizeof(Shape) * 1000 + ctypes.sizeof(Step)
+    interface = getattr(library, 'sac_interface', None)
+    if interface is None or interface() != expected:
+        raise KernelError(f'{path} was built from other sources; build the package again')
     library.sac_create.restype = Pointer
     library.sac_create.argtypes = (ctypes.POINTER(Shape), ctypes.POINTER(Memory))
     library.sac_destroy.argtypes = (Pointer,)

@@ -1,0 +1,278 @@
+// The critics Q_1 .. Q_N and their targets: fully connected relu layers and a single output each.
+#pragma once
+
+#include <algorithm>
+#include <cstring>
+#include <vector>
+
+#include "dense.hpp"
+#include "interface.hpp"
+
+namespace sac {
+
+// The last layer of a critic, a single column.
+struct Value {
+  size_t weight = 0, bias = 0, gradient = 0;  // gradient: (inputs padded, then the bias)
+  int inputs = 0;
+};
+
+class Critics {
+ public:
+  // A thread's own memory.
+  struct Scratch {
+    Buffer input;                           // (features, vector, action)
+    std::vector<std::vector<Buffer>> hidden;  // per critic and layer
+    Buffer q, dq, dy, dx, out;
+    Buffer dfeatures, daction;              // padded(features) and padded(actions) wide
+    std::vector<int> rows;
+    std::vector<char> taken;
+  };
+
+  // Parameters start at `at` of the flat vector, gradients at `gradient`, which is moved on.
+  Critics(const SacShape& shape, const float* flat, const float* target, int features, size_t at,
+          size_t& gradient)
+      : vector_(shape.vector),
+        features_(features),
+        actions_(shape.action),
+        flat_(flat),
+        target_(target) {
+    const int n = shape.critics;
+    int inputs = this->inputs();
+    layers_.resize(n);
+    values_.resize(n);
+    // The arrays of all critics are stacked: weight (N, in, out), bias (N, 1, out), by layer.
+    for (int i = 0; i < shape.critic_layers; ++i) {
+      const int outputs = shape.critic_hidden[i];
+      const size_t weights = static_cast<size_t>(inputs) * outputs;
+      for (int j = 0; j < n; ++j) {
+        Layer layer;
+        layer.inputs = inputs;
+        layer.outputs = outputs;
+        layer.back = true;
+        layer.first_back = i == 0 && features == 0 ? shape.vector : 0;
+        layer.segments = {{at + j * weights, at + n * weights + static_cast<size_t>(j) * outputs,
+                           outputs}};
+        layer.prepare(target != nullptr, gradient);
+        layers_[j].push_back(std::move(layer));
+      }
+      at += n * (weights + outputs);
+      inputs = outputs;
+    }
+    for (int j = 0; j < n; ++j) {
+      values_[j].inputs = inputs;
+      values_[j].weight = at + static_cast<size_t>(j) * inputs;
+      values_[j].bias = at + static_cast<size_t>(n) * inputs + j;
+      values_[j].gradient = gradient;
+      gradient += padded(inputs) + kPanel;
+    }
+  }
+
+  int size() const { return static_cast<int>(layers_.size()); }
+  int inputs() const { return features_ + vector_ + actions_; }
+
+  void refresh() {
+    for (std::vector<Layer>& critic : layers_) {
+      for (Layer& layer : critic) {
+        layer.refresh(flat_, false);
+        if (target_) layer.refresh(target_, true);
+      }
+    }
+  }
+
+  void add_tasks(std::vector<Task>& tasks) {
+    for (int j = 0; j < size(); ++j) {
+      for (Layer& layer : layers_[j]) layer.add_tasks(tasks);
+      const Value& value = values_[j];
+      Task task;
+      task.add(value.weight, value.gradient, value.inputs);
+      task.add(value.bias, value.gradient + padded(value.inputs), 1);
+      tasks.push_back(std::move(task));
+    }
+  }
+
+  Scratch scratch(int rows) const {
+    int widest = padded(inputs());
+    for (const Layer& layer : layers_[0]) widest = std::max(widest, layer.width);
+    const size_t n = rows;
+    Scratch s;
+    s.input = Buffer(n * inputs());
+    for (const std::vector<Layer>& critic : layers_) {
+      s.hidden.emplace_back();
+      for (const Layer& layer : critic) s.hidden.back().emplace_back(n * stride(layer.width));
+    }
+    s.q = Buffer(n * size());
+    s.dq = Buffer(n);
+    s.dy = Buffer(n * stride(widest));
+    s.dx = Buffer(n * stride(widest));
+    s.out = Buffer(n * (padded(actions_) + kPanel));
+    s.dfeatures = Buffer(n * padded(features_));
+    s.daction = Buffer(n * padded(actions_));
+    s.rows.resize(rows);
+    s.taken.resize(rows);
+    return s;
+  }
+
+  // Q_j, or its target, at `rows` inputs; activations stay in the buffers of `slot`.
+  void evaluate(Scratch& s, int j, int slot, bool target, int rows, float* q) const {
+    const float* x = s.input.get();
+    ptrdiff_t x_row = inputs();
+    for (size_t i = 0; i < layers_[j].size(); ++i) {
+      const Layer& layer = layers_[j][i];
+      float* y = s.hidden[slot][i].get();
+      forward(layer, target, x, x_row, y, stride(layer.width), rows, true);
+      x = y;
+      x_row = stride(layer.width);
+    }
+    const Value& value = values_[j];
+    const float* flat = target ? target_ : flat_;
+    const float* weight = flat + value.weight;
+    const float bias = flat[value.bias];
+    const int whole = value.inputs / kLanes * kLanes;
+    for (int r = 0; r < rows; ++r) {
+      const float* h = x + r * x_row;
+      Vec total{};
+      for (int i = 0; i < whole; i += kLanes) total += load(h + i) * load(weight + i);
+      float rest = bias;
+      for (int i = whole; i < value.inputs; ++i) rest += h[i] * weight[i];
+      q[r] = rest + sum(total);
+    }
+  }
+
+  // The least target at the inputs, of the critics in `subset` (none: of all).
+  void least(Scratch& s, const SacStep& step, int rows, float* y) const {
+    const int count = step.subset_size ? step.subset_size : size();
+    float* q = s.q.get();
+    for (int n = 0; n < count; ++n) {
+      evaluate(s, step.subset_size ? step.subset[n] : n, 0, target_ != nullptr, rows, q);
+      for (int r = 0; r < rows; ++r) y[r] = n == 0 || !(y[r] <= q[r]) ? q[r] : y[r];
+    }
+  }
+
+  // Gradient of J_Q, [SAC] eq. 5, at the inputs, and that of their image features. Adds to
+  // sums[0] the loss and to sums[1] the values.
+  void gradient(Scratch& s, const float* y, int rows, int batch, double* sums,
+                float* gradients) const {
+    float* q = s.q.get();
+    for (int j = 0; j < size(); ++j) {
+      evaluate(s, j, 0, false, rows, q);
+      const Layer& last = layers_[j].back();
+      const Value& value = values_[j];
+      float* dvalue = gradients + value.gradient;
+      std::memset(dvalue, 0, (padded(value.inputs) + kPanel) * sizeof(float));
+      for (int r = 0; r < rows; ++r) {
+        const float error = q[r] - y[r];
+        sums[0] += 0.5 * static_cast<double>(error) * error;
+        sums[1] += q[r];
+        q[r] = error / static_cast<float>(batch);
+        const float* active = s.hidden[0].back().get() + r * stride(last.width);
+        for (int i = 0; i < last.width; i += kLanes) {
+          store(dvalue + i, load(dvalue + i) + q[r] * load(active + i));
+        }
+        dvalue[padded(value.inputs)] += q[r];
+      }
+      float *dy = s.dy.get(), *dx = s.dx.get();
+      value_backward(s, j, 0, q, rows, nullptr, dy);
+      for (int i = static_cast<int>(layers_[j].size()) - 1; i >= 0; --i) {
+        const Layer& layer = layers_[j][i];
+        const ptrdiff_t x_row = i ? stride(layers_[j][i - 1].width) : inputs();
+        const float* x = i ? s.hidden[0][i - 1].get() : s.input.get();
+        weight_gradient(layer, x, x_row, dy, stride(layer.width), rows, gradients);
+        if (i == 0) break;
+        backward(layer, 0, layer.inputs, dy, stride(layer.width), dx, x_row, rows, {x, x_row});
+        std::swap(dx, dy);
+      }
+      if (!features_) continue;
+      const Layer& first = layers_[j][0];
+      float* out = s.dfeatures.get();
+      if (j == 0) {
+        backward(first, 0, features_, dy, stride(first.width), out, padded(features_), rows);
+      } else {
+        backward<Finish::kAdd>(first, 0, features_, dy, stride(first.width), out,
+                               padded(features_), rows);
+      }
+    }
+  }
+
+  // What the policy climbs, [SAC] eq. 9 or the mean over the critics, into `climbed`, and its
+  // derivative by the action into the scratch's `daction`.
+  void action_gradient(Scratch& s, bool mean, int rows, float* climbed) const {
+    const int n = size();
+    float* q = s.q.get();
+    for (int j = 0; j < n; ++j) evaluate(s, j, j, false, rows, q + static_cast<size_t>(j) * rows);
+    for (int r = 0; r < rows; ++r) {
+      float least = q[r], total = 0.0f;
+      for (int j = 0; j < n; ++j) {
+        const float one = q[static_cast<size_t>(j) * rows + r];
+        total += one;
+        if (!(least <= one)) least = one;
+      }
+      climbed[r] = mean ? total / static_cast<float>(n) : least;
+    }
+    std::memset(s.daction.get(), 0, static_cast<size_t>(rows) * padded(actions_) * sizeof(float));
+    std::fill(s.taken.begin(), s.taken.end(), 0);
+    // Only the least critic passes a gradient, so the rows are shared out among them.
+    for (int j = 0; j < n; ++j) {
+      int count = 0;
+      float* dq = s.dq.get();
+      for (int r = 0; r < rows; ++r) {
+        if (mean) {
+          dq[count] = 1.0f / static_cast<float>(n);
+        } else if (!s.taken[r] && q[static_cast<size_t>(j) * rows + r] == climbed[r]) {
+          s.taken[r] = 1;
+          dq[count] = 1.0f;
+        } else {
+          continue;
+        }
+        s.rows[count++] = r;
+      }
+      add_action_gradient(s, j, dq, count);
+    }
+  }
+
+ private:
+  // Gradient of the last hidden layer from dq, for the rows that `index` names (null: all).
+  void value_backward(const Scratch& s, int j, int slot, const float* dq, int rows,
+                      const int* index, float* dy) const {
+    const Layer& last = layers_[j].back();
+    const float* h = s.hidden[slot].back().get();
+    const float* weight = flat_ + values_[j].weight;
+    const ptrdiff_t row = stride(last.width);
+    for (int r = 0; r < rows; ++r) {
+      const float* active = h + (index ? index[r] : r) * row;
+      float* out = dy + r * row;
+      const float g = dq[r];
+      for (int i = 0; i < last.outputs; ++i) out[i] = active[i] > 0.0f ? g * weight[i] : 0.0f;
+      for (int i = last.outputs; i < last.width; ++i) out[i] = 0.0f;
+    }
+  }
+
+  // Add dQ_j/da at the rows that the scratch lists.
+  void add_action_gradient(Scratch& s, int j, const float* dq, int count) const {
+    const int* index = s.rows.data();
+    float *dy = s.dy.get(), *dx = s.dx.get();
+    value_backward(s, j, j, dq, count, index, dy);
+    for (size_t i = layers_[j].size() - 1; i > 0; --i) {
+      const ptrdiff_t x_row = stride(layers_[j][i - 1].width);
+      const Active active{s.hidden[j][i - 1].get(), x_row, index};
+      const Layer& layer = layers_[j][i];
+      backward(layer, 0, layer.inputs, dy, stride(layer.width), dx, x_row, count, active);
+      std::swap(dx, dy);
+    }
+    const Layer& first = layers_[j][0];
+    const ptrdiff_t row = padded(actions_) + kPanel;
+    const int offset = backward(first, features_ + vector_, inputs(), dy, stride(first.width),
+                                s.out.get(), row, count);
+    for (int r = 0; r < count; ++r) {
+      float* to = s.daction.get() + static_cast<size_t>(index[r]) * padded(actions_);
+      const float* from = s.out.get() + r * row + offset;
+      for (int i = 0; i < actions_; ++i) to[i] += from[i];
+    }
+  }
+
+  int vector_, features_, actions_;
+  const float *flat_, *target_;             // target null: no target networks
+  std::vector<std::vector<Layer>> layers_;  // per critic, hidden layers
+  std::vector<Value> values_;
+};
+
+}  // namespace sac

@@ -1,0 +1,204 @@
+// Fully connected layers y = x W + b in the forms that the products want.
+#pragma once
+
+#include <algorithm>
+#include <cstring>
+#include <vector>
+
+#include "gemm.hpp"
+#include "memory.hpp"
+#include "optimizer.hpp"
+
+namespace sac {
+
+inline int stride(int width) { return width + 16; }  // rows 1 KiB apart would share few cache sets
+
+// Columns of a layer that are one array; the actor's heads are one layer of two segments.
+struct Segment {
+  size_t weight, bias;  // offsets into the flat parameters, weight is (inputs, columns)
+  int columns;
+};
+
+// Weights are kept in three forms: the flat vector that Python owns, panels for x W, and panels for
+// dy W^T; Adam writes all of them while a row is in cache.
+struct Layer {
+  int inputs = 0, outputs = 0, width = 0;  // width: outputs padded to full panels
+  int first_back = 0;                      // inputs from here on pass a gradient on
+  bool back = false;
+  std::vector<Segment> segments;
+  size_t gradient = 0;                     // offset into the gradients, (inputs + 1, width)
+  Buffer forward, backward, bias;          // panels of W and W^T, padded bias
+  Buffer target_forward, target_bias;
+
+  // Take memory, and a place among the gradients from `end` on.
+  void prepare(bool with_target, size_t& end) {
+    width = padded(outputs);
+    forward = Buffer(static_cast<size_t>(width) * inputs);
+    bias = Buffer(width);
+    if (back) backward = Buffer(static_cast<size_t>(padded(inputs - first_back)) * outputs);
+    if (with_target) {
+      target_forward = Buffer(static_cast<size_t>(width) * inputs);
+      target_bias = Buffer(width);
+    }
+    gradient = end;
+    end += static_cast<size_t>(inputs + 1) * width;
+  }
+
+  // Copy one row of the flat parameters (row `inputs`: the bias) into its panels.
+  void place(const float* flat, int row, bool target) {
+    float* panels = target ? target_forward.get() : forward.get();
+    float* biases = target ? target_bias.get() : bias.get();
+    int column = 0;
+    for (const Segment& s : segments) {
+      if (row == inputs) {
+        std::memcpy(biases + column, flat + s.bias, s.columns * sizeof(float));
+        column += s.columns;
+        continue;
+      }
+      const float* source = flat + s.weight + static_cast<size_t>(row) * s.columns;
+      for (int i = 0; i < s.columns;) {
+        const int at = column + i, panel = at / kPanel, offset = at % kPanel;
+        const int n = std::min(kPanel - offset, s.columns - i);
+        std::memcpy(panels + (static_cast<size_t>(panel) * inputs + row) * kPanel + offset,
+                    source + i, n * sizeof(float));
+        i += n;
+      }
+      column += s.columns;
+    }
+  }
+
+  // Copy rows [begin, end) into W^T's panels.
+  void place_back(const float* flat, int begin, int end) {
+    if (!back) return;
+    begin = std::max(begin, first_back);
+    end = std::min(end, inputs);
+    int column = 0;
+    for (const Segment& s : segments) {
+      for (int row = begin; row < end;) {
+        const int at = row - first_back, panel = at / kPanel, offset = at % kPanel;
+        const int n = std::min(kPanel - offset, end - row);
+        float* out = backward.get() + static_cast<size_t>(panel) * outputs * kPanel + offset;
+        const float* source = flat + s.weight + static_cast<size_t>(row) * s.columns;
+        for (int i = 0; i < s.columns; ++i) {
+          float* to = out + static_cast<size_t>(column + i) * kPanel;
+          for (int r = 0; r < n; ++r) to[r] = source[static_cast<size_t>(r) * s.columns + i];
+        }
+        row += n;
+      }
+      column += s.columns;
+    }
+  }
+
+  void refresh(const float* flat, bool target) {
+    for (int row = 0; row <= inputs; ++row) place(flat, row, target);
+    if (!target) place_back(flat, 0, inputs);
+  }
+
+  // Share the rows out for the optimiser. The layer must stay where it is from now on.
+  void add_tasks(std::vector<Task>& tasks) {
+    constexpr int kRows = 8;
+    for (int begin = 0; begin <= inputs; begin += kRows) {
+      const int end = std::min(begin + kRows, inputs + 1);
+      Task task;
+      for (int row = begin; row < end; ++row) {
+        size_t at = gradient + static_cast<size_t>(row) * width;
+        for (const Segment& s : segments) {
+          const size_t weights = s.weight + static_cast<size_t>(row) * s.columns;
+          task.add(row == inputs ? s.bias : weights, at, s.columns);
+          at += s.columns;
+        }
+      }
+      task.place = [this, begin, end](const float* flat, bool target) {
+        for (int row = begin; row < end; ++row) place(flat, row, target);
+        if (!target) place_back(flat, begin, end);
+      };
+      tasks.push_back(std::move(task));
+    }
+  }
+};
+
+// y = x W + b, or max(0, x W + b).
+inline void forward(const Layer& layer, bool target, const float* x, ptrdiff_t x_row, float* y,
+                    ptrdiff_t y_row, int rows, bool relu) {
+  Product g{};
+  g.rows = rows;
+  g.inner = layer.inputs;
+  g.columns = layer.width;
+  g.a = x;
+  g.a_row = x_row;
+  g.a_inner = 1;
+  g.b = target ? layer.target_forward.get() : layer.forward.get();
+  g.b_panel = static_cast<ptrdiff_t>(layer.inputs) * kPanel;
+  g.b_inner = kPanel;
+  g.c = y;
+  g.c_row = y_row;
+  g.bias = target ? layer.target_bias.get() : layer.bias.get();
+  if (relu) {
+    multiply<Finish::kBiasRelu>(g);
+  } else {
+    multiply<Finish::kBias>(g);
+  }
+}
+
+// Forward activations of a relu; `index` names their rows (null: the same rows as the gradient's).
+struct Active {
+  const float* values = nullptr;  // null: everything is active
+  ptrdiff_t row = 0;
+  const int* index = nullptr;
+};
+
+// dx = dy W^T for the inputs from `from` on up to `to`, where `active`. The panel in which `from`
+// lies is written as a whole: returns the column of dx at which `from` stands.
+template <Finish Otherwise = Finish::kPlain>
+inline int backward(const Layer& layer, int from, int to, const float* dy, ptrdiff_t dy_row,
+                    float* dx, ptrdiff_t dx_row, int rows, const Active& active = {}) {
+  const int skipped = (from - layer.first_back) / kPanel;
+  Product g{};
+  g.rows = rows;
+  g.inner = layer.outputs;
+  g.columns = to - layer.first_back - skipped * kPanel;
+  g.a = dy;
+  g.a_row = dy_row;
+  g.a_inner = 1;
+  g.b_panel = static_cast<ptrdiff_t>(layer.outputs) * kPanel;
+  g.b = layer.backward.get() + skipped * g.b_panel;
+  g.b_inner = kPanel;
+  g.c = dx;
+  g.c_row = dx_row;
+  g.mask = active.values;
+  g.mask_row = active.row;
+  g.mask_index = active.index;
+  if (active.values) {
+    multiply<Finish::kMask>(g);
+  } else {
+    multiply<Otherwise>(g);
+  }
+  return from - layer.first_back - skipped * kPanel;
+}
+
+// Gradient of W and b from x and dy, written, not added.
+inline void weight_gradient(const Layer& layer, const float* x, ptrdiff_t x_row, const float* dy,
+                            ptrdiff_t dy_row, int rows, float* gradients) {
+  Product g{};
+  g.rows = layer.inputs;
+  g.inner = rows;
+  g.columns = layer.width;
+  g.a = x;
+  g.a_row = 1;
+  g.a_inner = x_row;
+  g.b = dy;
+  g.b_panel = kPanel;
+  g.b_inner = dy_row;
+  g.c = gradients + layer.gradient;
+  g.c_row = layer.width;
+  multiply<Finish::kPlain>(g);
+  float* bias = g.c + static_cast<size_t>(layer.inputs) * layer.width;
+  std::memset(bias, 0, layer.width * sizeof(float));
+  for (int r = 0; r < rows; ++r) {
+    for (int i = 0; i < layer.width; i += kLanes) {
+      store(bias + i, load(bias + i) + load(dy + r * dy_row + i));
+    }
+  }
+}
+
+}  // namespace sac
