@@ -32,9 +32,6 @@ ARGUMENTS = [
         description='Valve angle from the motor, or a 32x32 camera image instead of it.',
     ),
     DeclareLaunchArgument(
-        'robots', default_value='1', description='Simulated hands that learn together, 1 to 64.'
-    ),
-    DeclareLaunchArgument(
         'appearance',
         default_value='',
         description='Seed of other colours, light and camera pose of the simulated hand, to '
@@ -69,7 +66,7 @@ def start(context):
         value,
         robot=CONFIG / ('dclaw_valve_image.yaml' if images else 'dclaw_valve.yaml'),
         namespace='dclaw',
-        driver=driver,
+        driver=lambda: driver,
         twin='robot_drivers.sim.dclaw:DclawTwin',
     )
 

@@ -58,15 +58,18 @@ def start(context):
     """Start the emulated robot or none, the driver, and what learns."""
     value = launching.values(context, ARGUMENTS)
     world = [f'--{name} {launching.number(value, name, 10.0)}' for name in WORLD]
-    port = launching.free_port(SOCK_DGRAM, 2)
-    driver = {
-        'driver': 'minitaur',
-        'port': value['port'],
-        'emulator': 'minitaur_emulator',
-        'emulated_port': f'127.0.0.1:{port}',
-        'emulator_arguments': f'--robot-port {port} --clock {{clock}} --seed {{seed}} '
-        f'--terrain {value["terrain"]} {" ".join(world)}',
-    }
+
+    def driver():
+        port = launching.free_port(SOCK_DGRAM, 2)
+        return {
+            'driver': 'minitaur',
+            'port': value['port'],
+            'emulator': 'minitaur_emulator',
+            'emulated_port': f'127.0.0.1:{port}',
+            'emulator_arguments': f'--robot-port {port} --clock {{clock}} --seed {{seed}} '
+            f'--terrain {value["terrain"]} {" ".join(world)}',
+        }
+
     return launching.robot_and_learner(
         HERE,
         value,

@@ -42,15 +42,18 @@ def start(context):
         raise RuntimeError(
             "port is missing: the URI of the robot's master, http://SERIAL.local:11311"
         )
-    port = launching.free_port(SOCK_STREAM)
-    driver = {
-        'driver': 'sawyer',
-        'port': value['port'],
-        'emulator': 'sawyer_emulator',
-        'emulated_port': f'http://127.0.0.1:{port}',
-        'emulator_arguments': f'--master-port {port} --clock {{clock}} --seed {{seed}} '
-        f'--variant {value["variant"]}',
-    }
+
+    def driver():
+        port = launching.free_port(SOCK_STREAM)
+        return {
+            'driver': 'sawyer',
+            'port': value['port'],
+            'emulator': 'sawyer_emulator',
+            'emulated_port': f'http://127.0.0.1:{port}',
+            'emulator_arguments': f'--master-port {port} --clock {{clock}} --seed {{seed}} '
+            f'--variant {value["variant"]}',
+        }
+
     return launching.robot_and_learner(
         HERE,
         value,

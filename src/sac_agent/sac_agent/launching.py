@@ -214,7 +214,21 @@ def run_arguments(*, steps: int, episodes: int) -> list[Any]:
             default_value='0',
             description='Simulated per wall time: 1.0 is like the robot, 0 as fast as it learns.',
         ),
-        DeclareLaunchArgument('seed', default_value='0', description='Seed of the whole run.'),
+        DeclareLaunchArgument(
+            'robots',
+            default_value='1',
+            description='Simulated robots that learn together, in namespaces with a number each.',
+        ),
+        DeclareLaunchArgument(
+            'seed',
+            default_value='0',
+            description='Seed of the whole run; further robots count on.',
+        ),
+        DeclareLaunchArgument(
+            'settings',
+            default_value='',
+            description="YAML file with further parameters, over those in the robot's.",
+        ),
         DeclareLaunchArgument(
             'run_dir',
             default_value='',
@@ -228,7 +242,7 @@ def run_arguments(*, steps: int, episodes: int) -> list[Any]:
         DeclareLaunchArgument(
             'steps',
             default_value=str(steps),
-            description='Training steps at which the run ends.',
+            description='Training steps of all robots together at which the run ends.',
         ),
         DeclareLaunchArgument(
             'evaluate',
@@ -255,7 +269,7 @@ def robot_and_learner(
     *,
     robot: Path,
     namespace: str,
-    driver: Mapping[str, str],
+    driver: Callable[[], Mapping[str, str]],
     twin: str,
 ) -> list[Any]:
     """Return what starts a robot, or its emulator, and what learns to move it.
@@ -264,30 +278,28 @@ def robot_and_learner(
         launch_files: Directory of driver.launch.py and train.launch.py.
         value: Launch arguments, with those of `run_arguments` and `backend` among them.
         robot: YAML file of robot, task and learner.
-        namespace: Of the robot.
-        driver: Further arguments of driver.launch.py.
+        namespace: Of the robot; several simulated ones have a number after it.
+        driver: Called once per robot, returns further arguments of its driver.launch.py.
         twin: Where the learned policy is filmed, module:Class.
     """
     speed = number(value, 'speed', 1000.0)
     wall = value['backend'] == 'hardware' or speed == 1.0
-    common = {
-        'robot': str(robot),
-        'namespace': namespace,
-        'clock': 'wall' if wall else 'lockstep',
-        'seed': value['seed'],
-    }
-    passed_on = ('run_dir', 'resume', 'steps', 'evaluate', 'episodes')
+    common = {'robot': str(robot), 'clock': 'wall' if wall else 'lockstep'}
+    robots = simulated_robots(namespace, value)
+    passed_on = ('seed', 'settings', 'run_dir', 'resume', 'steps', 'evaluate', 'episodes')
     learning = {
         **common,
+        'namespace': ','.join(each['namespace'] for each in robots),
         **{name: value[name] for name in passed_on if value[name]},
         'film': twin if value['film'] == 'true' else '',
         'included': 'true',
     }
-    driving = {**common, 'backend': value['backend'], 'speed': str(speed), **driver}
-    return [
-        include(launch_files / 'driver.launch.py', driving),
-        include(launch_files / 'train.launch.py', learning),
+    driving = {**common, 'backend': value['backend'], 'speed': str(speed)}
+    drivers = [
+        include(launch_files / 'driver.launch.py', {**driving, **driver(), **each})
+        for each in robots
     ]
+    return [*drivers, include(launch_files / 'train.launch.py', learning)]
 
 
 def free_port(kind: socket.SocketKind, count: int = 1) -> int:
