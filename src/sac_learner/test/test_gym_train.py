@@ -215,6 +215,20 @@ def test_ends_images_and_final_observations_are_stored_right(tmp_path, robots):
     assert evaluation['success_rate'] == 0.5
 
 
+def test_warm_up_is_uniform_and_ends_at_its_step(tmp_path, robots):
+    run = tmp_path / 'run'
+    options = ['--register', robots, '--run-dir', str(run), '--eval-every', '0', '--steps', '450']
+    settings = [*SMALL, 'warmup_steps=400', 'learning_starts=450', 'encoder=stride2']
+    command = ['--env', 'mine/Counter-v0', *options, '--set', *settings, 'log_std_max=-5.0']
+    assert train.main(command) == 0
+    replay = Replay.open(run / 'replay')
+    actions = replay.gather(replay.positions()).action[:, 0]
+    quarters = np.histogram(actions[:400], 4, (-1.0, 1.0))[0]
+    assert quarters.min() > 70, 'a hundred each, but for chance'
+    assert actions[400:].std() < 0.2, 'the policy was told to deviate by no more than exp(-5)'
+    replay.close()
+
+
 def test_numbers_that_are_not_finite_end_the_run_with_their_reason(tmp_path, robots, capsys):
     options = ['--env', 'mine/Broken-v0', '--register', robots, '--steps', '20', '--run-dir']
     status = train.main([*options, str(tmp_path / 'run'), '--set', *SMALL])

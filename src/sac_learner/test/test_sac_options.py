@@ -330,3 +330,31 @@ def test_entropy_comes_to_its_target_and_is_held_there(target):
 def test_tiny_regulation_task_is_mastered(config):
     config = replace(config, initial_temperature=0.05, temperature_lr=3e-3)
     assert regulate(config, steps=600) < 0.08  # doing nothing costs 0.37, the best 0.01
+
+
+def test_actor_and_critics_have_sizes_and_activations_of_their_own():
+    sizes = (12, 6, 4)
+    config = SacConfig(
+        actor_hidden=(8,), actor_activation='tanh', critic_hidden=sizes, critic_activation='elu'
+    )
+    shape = Networks.of(3, None, 2, config)
+    assert (shape.actor.hidden, shape.actor.activation) == ((8,), 'tanh')
+    views = shape.critic_layout().views(initial(shape.critic_layout(), np.random.default_rng(0)))
+    x, a = torch.randn(8, 3), torch.rand(8, 2)
+    expected = torch.cat((x, a), 1)
+    for i in range(len(sizes)):
+        linear = expected @ views[f'hidden.{i}.weight'][1] + views[f'hidden.{i}.bias'][1]
+        expected = torch.nn.functional.elu(linear)
+    expected = expected @ views['q.weight'][1] + views['q.bias'][1]
+    torch.testing.assert_close(critics(views, x, a, shape)[1], expected[:, 0])
+
+
+@pytest.mark.parametrize('backend', ['auto', 'torch', 'reference'])
+def test_log_deviation_stays_within_its_bounds(backend):
+    config = SacConfig(**SMALL, log_std_min=-1.0, log_std_max=-0.5, target_entropy='5.0')
+    learner, _ = learn(replace(config, actor_lr=0.05), batch(), 50, backend=backend)
+    assert learner.architecture.log_std_bounds == (-1.0, -0.5)
+    drawn = np.arctanh(learner.act(np.zeros((4000, 3), np.float32)))
+    deviation = drawn.std(axis=0)
+    assert (deviation > np.exp(-1.0) * 0.9).all()
+    assert (deviation < np.exp(-0.5) * 1.1).all()
