@@ -3,6 +3,7 @@
 from collections.abc import Collection
 
 PATIENCE = 60.0  # [s] without a word of a robot that tests; a reset takes 30 s at most
+SETTLE = 0.5  # [s] a step comes after the evaluation it ended, as it goes to the disk first
 
 
 class Ending:
@@ -47,4 +48,5 @@ class Ending:
         """Return whether the run ends: all agents have evaluated, or none does any more."""
         if self._heard is None:
             return False
-        return self._done.issuperset(agents) or now - self._heard > self._patience
+        silence = now - self._heard
+        return silence > (SETTLE if self._done.issuperset(agents) else self._patience)
