@@ -36,6 +36,7 @@ setup(
             'robot_node = robot_drivers.main:main',
             'dclaw_emulator = robot_drivers.dclaw.emulator.main:main',
             'minitaur_emulator = robot_drivers.minitaur.emulator:main',
+            'describe_robot = robot_drivers.sim.describe.main:main',
             'minitaur_pd_node = robot_drivers.minitaur.pd_node:main',
             'sawyer_emulator = robot_drivers.sawyer.emulator:main',
         ],

@@ -1,0 +1,1 @@
+"""Robots described for other simulators, from the numbers of their MuJoCo models."""
