@@ -54,6 +54,11 @@ KINDS = {
               (('FFJ', (10, 11, 12)), ('MFJ', (20, 21, 22)), ('THJ', (30, 31, 32)))
               for number in numbers),
     ),
+    'minitaur': Kind(
+        'minitaur', 'minitaur_walk.yaml', 50.0, POSITION,
+        tuple(f'motor_{leg}_{part}' for leg in ('front_left', 'back_left', 'front_right',
+              'back_right') for part in ('swing', 'extension')),
+    ),
     'sawyer': Kind(
         'sawyer', 'sawyer_stack.yaml', 20.0, EFFORT, tuple(f'right_j{i}' for i in range(7))
     ),
@@ -119,9 +124,11 @@ class Rig:
             / f'run-{host}'
             for host in ('robot', 'workstation')
         }
-        self._master, self._control = (
+        self._master, self.control_port = (
             (MASTER_PORT, CONTROL_PORT) if surroundings.network else (_free_port(), _free_port())
         )
+        if kind.name == 'minitaur':
+            self.control_port = self._master + 1
         name = kind.name
         config = Path(get_package_share_directory('sac_agent')) / 'config' / kind.config
         self._start('witness', 'robot', [sys.executable, str(HERE / 'witness.py'), name])
@@ -174,7 +181,7 @@ class Rig:
         return self.directory / 'witness.log'
 
     def emulator(self, request: dict[str, Any] | str) -> None:
-        """Reach into the emulated robot: a line for the D'Claw, an object for the Sawyer.
+        """Reach into the emulated robot: a line for the D'Claw, an object for the others.
 
         Raises:
             OSError: It does not answer.
@@ -187,7 +194,7 @@ class Rig:
             client.close()
             return
         command = [
-            sys.executable, '-S', '-c', _ASK, str(self._control), json.dumps(request),
+            sys.executable, '-S', '-c', _ASK, str(self.control_port), json.dumps(request),
         ]  # fmt: skip
         self.spawn('robot', command, 'fault').end(5.0)
 
@@ -239,12 +246,14 @@ class Rig:
         self.children['emulator'].end()
         self._drained_since = time.monotonic()
         child = self.children['agent']
-        self.children['agent'] = Child(
+        again = Child(
             'agent',
             child.command,
             environment=self._environment('robot'),
             log=self.directory / 'agent.log',
         )
+        again.starts, again.deaths = child.starts + 1, child.deaths
+        self.children['agent'] = again
 
     def _start(self, name: str, host: str, command: list[str]) -> None:
         network = self.surroundings.network
@@ -269,6 +278,8 @@ class Rig:
     def _port(self) -> str:
         if self.kind.name == 'dclaw':
             return str(self.directory / 'bus')
+        if self.kind.name == 'minitaur':
+            return f'127.0.0.1:{self._master}'
         return f'http://127.0.0.1:{self._master}'
 
     def _emulator(self, seed: int) -> list[str]:
@@ -276,7 +287,9 @@ class Rig:
         common = ['--clock', 'wall', '--seed', str(seed)]
         if self.kind.name == 'dclaw':
             return [program, '--link', self._port, *common]
-        ports = ['--master-port', str(self._master), '--control-port', str(self._control)]
+        if self.kind.name == 'minitaur':
+            return [program, '--robot-port', str(self._master), *common]
+        ports = ['--master-port', str(self._master), '--control-port', str(self.control_port)]
         return [program, *ports, *common]
 
 

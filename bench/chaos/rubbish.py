@@ -19,6 +19,7 @@ from sac_msgs.msg import (
 from sensor_msgs.msg import JointState
 
 ODD = (float('nan'), float('inf'), float('-inf'), 1e308, -1e308, 5e-324, -0.0)
+STREAM = 'rubbish'  # how the stream of every transition begins
 _TEXTS = ('', 'robot', '../../etc/passwd', '\x00\x01', '%s%n', 'a' * 300, '{"a": 1}', 'ü' * 40)
 
 
@@ -48,7 +49,7 @@ class Rubbish:
             lambda: setattr(message, 'action', self._floats(chance.randrange(40))),
             lambda: setattr(message, 'reward', chance.choice(ODD[:3])),
             lambda: setattr(message, 'sequence', chance.choice((0, 2**64 - 1, 2**63))),
-            lambda: setattr(message, 'stream_id', chance.choice(_TEXTS[2:4]) + '\n' * 3),
+            lambda: setattr(message, 'stream_id', STREAM + chance.choice(('\n\x00', 'ü' * 300))),
             lambda: setattr(message.next_observation, 'image', array('B', bytes(1000))),
         )
         chance.choice(spoil)()
@@ -151,7 +152,7 @@ class Rubbish:
     def _transition(self) -> Transition:
         message = Transition(
             agent_id=self._agent_id or self.random.choice(_TEXTS),
-            stream_id='rubbish',
+            stream_id=STREAM,
             sequence=self.random.randrange(1, 2**63),
             observation=Observation(vector=self._floats(60)),
             next_observation=Observation(vector=self._floats(60)),

@@ -14,6 +14,7 @@ from diagnostic_msgs.msg import DiagnosticArray
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.qos import QoSHistoryPolicy, QoSProfile, QoSReliabilityPolicy
+from rubbish import STREAM
 from sac_msgs.msg import AgentStatus, JointCommand, LearnerStatus, Transition
 
 EVERYTHING = QoSProfile(
@@ -65,9 +66,12 @@ def _command(m: JointCommand) -> list[Any] | None:
 
 
 def _transition(m: Transition) -> list[Any] | None:
-    if m.stream_id == 'rubbish':
+    if m.stream_id.startswith(STREAM):
         return None
-    return [m.stream_id, m.sequence, m.episode, m.step, _stamp(m.observation.stamp), m.reward]
+    return [
+        m.stream_id, m.sequence, m.episode, m.step, _stamp(m.observation.stamp), m.reward,
+        m.policy_version, m.observation_age, m.command_latency,
+    ]  # fmt: skip
 
 
 def _agent(m: AgentStatus) -> list[Any]:

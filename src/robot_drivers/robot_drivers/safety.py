@@ -326,9 +326,10 @@ class SafetyLayer:
         limit = self.spec.effort_limit
         if self.spec.mode == 'effort':
             limited = np.clip(target, -limit, limit)
-            step = self.spec.effort_rate_limit * self._elapsed(now)
-            if np.isfinite(step).all():
-                limited = np.clip(limited, self._last_sent - step, self._last_sent + step)
+            rate = self.spec.effort_rate_limit
+            step = np.full(rate.shape, np.inf)  # infinity times no time is not a number
+            np.multiply(rate, self._elapsed(now), out=step, where=np.isfinite(rate))
+            limited = np.clip(limited, self._last_sent - step, self._last_sent + step)
             bad = limited != target
         else:
             count = len(self.spec.joints)

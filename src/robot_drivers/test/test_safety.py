@@ -1,5 +1,7 @@
 """Nothing outside the limits leaves the safety layer, and nothing enables itself."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -229,3 +231,12 @@ def test_every_check_has_a_parameter_with_all_responses():
         name: SafetyConfig.__dataclass_fields__[f'check_{name}'].metadata for name in CHECKS
     }
     assert all(set(item['choices']) == {str(r) for r in Response} for item in metadata.values())
+
+
+def test_a_joint_without_a_rate_limit_leaves_the_others_theirs():
+    limits = replace(spec('effort'), effort_rate_limit=np.array([np.inf, 10.0, 10.0]))
+    safety = SafetyLayer(limits, SafetyConfig())
+    safety.enable(state(), 0.0)
+    verdict = safety.check(JOINTS, [3.0, 3.0, -2.0], state=state(), now=0.1)
+    np.testing.assert_allclose(verdict.target, [3.0, 1.0, -1.0])  # 10 Nm/s for a period
+    assert list(verdict.clipped) == [False, True, True]

@@ -1,0 +1,203 @@
+"""What the robot notices when the learner is gone, the network is bad, or the agent dies.
+
+    ./ros2w exec python bench/outage.py --stop 60
+    ./ros2w exec python bench/outage.py --stop 60 --loss 0.05 --cut 30
+    ./ros2w exec python bench/outage.py --kill-agent 10 --robots dclaw minitaur sawyer
+
+With --stop the learner gets SIGSTOP for so long: the largest gap between two commands counts, and how
+long after SIGCONT new weights act. With --loss and --cut, agent and learner are on two hosts. In the
+end every transition must be in the replay exactly once. With --kill-agent the time from SIGKILL to
+the emulated robot's last motion command counts, as its wire sees it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import math
+import os
+from pathlib import Path
+import signal
+import socket
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from chaos import account
+from chaos.network import Network
+from chaos.rig import KINDS, Rig, Surroundings
+
+EARLY = ('warmup.steps:=50',)
+LEARNER = ('learning_starts:=50',)
+SETTLE = 20.0  # [s] until weights act and everything is regular
+BACK = 15.0  # [s] watched after an outage
+DOMAIN = 80
+
+
+def main() -> int:
+    """Measure, print, return 0 if everything is within its bound."""
+    parser = argparse.ArgumentParser(description=(__doc__ or '').split('\n')[0])
+    parser.add_argument('--robots', nargs='+', choices=sorted(KINDS), default=['dclaw', 'sawyer'])
+    parser.add_argument('--stop', type=float, default=0.0, help='SIGSTOP of the learner [s]')
+    parser.add_argument('--loss', type=float, default=0.0, help='share of lost packets')
+    parser.add_argument('--cut', type=float, default=0.0, help='network down [s]')
+    parser.add_argument('--kill-agent', type=int, default=0, help='how often')
+    parser.add_argument('--settle', type=float, default=SETTLE, help='time before the first [s]')
+    options = parser.parse_args()
+    print(f'load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores')
+    results = [measure(name, options, DOMAIN + i) for i, name in enumerate(options.robots)]
+    print(f'load {os.getloadavg()[0]:.1f}')
+    return 0 if all(results) else 1
+
+
+def measure(name: str, options: argparse.Namespace, domain: int) -> bool:
+    """Run one robot through what was asked for."""
+    with contextlib.ExitStack() as stack:
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix='outage-')))
+        surroundings = Surroundings()
+        if options.loss or options.cut:
+            surroundings.network = stack.enter_context(Network(1))
+            surroundings.network.cable.loss = options.loss
+        rig = Rig(
+            KINDS[name], directory, surroundings, domain=domain, seed=0, learner=LEARNER,
+            agent=EARLY,
+        )  # fmt: skip
+        stack.callback(rig.end)
+        time.sleep(options.settle)
+        good = True
+        if options.kill_agent:
+            good = _killed(rig, options.kill_agent)
+        if options.stop:
+            child = rig.children['learner']
+            good &= _outage(
+                rig,
+                f'learner stopped for {options.stop:g} s',
+                options.stop,
+                lambda: child.signal(signal.SIGSTOP),
+                lambda: child.signal(signal.SIGCONT),
+            )
+        if options.cut:
+            assert surroundings.network is not None
+            cable = surroundings.network.cable
+
+            def loss(value: float) -> None:
+                cable.loss = value
+
+            good &= _outage(
+                rig,
+                f'network down for {options.cut:g} s',
+                options.cut,
+                lambda: loss(1.0),
+                lambda: loss(options.loss),
+            )
+        drained = rig.drain(60.0)
+        rig.end()
+        found = account.take(rig)
+        print(
+            f'{name:9} {found.recorded} executed, {found.replayed} in the replay, lost '
+            f'{found.lost}, doubled {found.doubled}' + ('' if drained else ', NOT DRAINED')
+        )
+        return good and drained and found.exact
+
+
+def _outage(rig: Rig, text: str, duration: float, begin: object, end: object) -> bool:
+    """Measure gaps in the command topic during and after an outage, and when weights act again."""
+    assert callable(begin)
+    assert callable(end)
+    begun = time.monotonic()
+    begin()
+    time.sleep(duration)
+    versions = [line[7] for line in rig.heard('/transition') if line[0] > begun]
+    end()
+    ended = time.monotonic()
+    time.sleep(BACK)
+    period = 1.0 / rig.kind.rate
+    gaps = account.gaps(rig, begun - 1.0, ended + BACK)
+    before = max(versions, default=0)
+    # The step that the new weights chose is told a period later, when it is complete.
+    acting = [line[0] - ended for line in rig.heard('/agent_status') if line[4] > before]
+    back = min((t for t in acting if t > 0.0), default=math.inf)
+    worst = float(gaps.max()) / period if gaps.size else math.inf
+    print(
+        f'{rig.kind.name:9} {text}: {gaps.size} commands, largest gap {worst:.2f} periods, new '
+        f'weights act after {back:.1f} s'
+    )
+    return worst <= 1.5 and back <= 5.0
+
+
+def _killed(rig: Rig, count: int) -> bool:
+    """Kill the agent while it acts; time what the emulated robot does."""
+    delays = []
+    for _ in range(count):
+        _wait_until_acting(rig)
+        killed = time.monotonic()
+        rig.children['agent'].signal(signal.SIGKILL)
+        delays.append(_last_motion(rig, killed) - killed)
+    worst, middle = max(delays), sorted(delays)[len(delays) // 2]
+    print(
+        f'{rig.kind.name:9} agent killed {count} times while acting: robot at rest after median '
+        f'{1000 * middle:.0f} ms, worst {1000 * worst:.0f} ms'
+    )
+    return worst <= 0.1
+
+
+def _wait_until_acting(rig: Rig) -> None:
+    """Wait until transitions have flowed for a second."""
+    begun = time.monotonic()
+    while time.monotonic() < begun + 60.0:
+        recent = [line for line in rig.heard('/transition') if line[0] > begun + 1.0]
+        if len(recent) > rig.kind.rate and recent[-1][4] > 5:
+            return
+        time.sleep(0.05)
+
+
+def _last_motion(rig: Rig, killed: float) -> float:
+    """Return when the emulated robot was last told to move, from a second of looking."""
+    look = {'dclaw': _dclaw, 'minitaur': _minitaur, 'sawyer': _sawyer}[rig.kind.name]
+    last, before = killed, None
+    with look(rig) as see:
+        while (now := time.monotonic()) < killed + 1.0:
+            seen = see()
+            moves = seen is not None and seen != before
+            if moves and before is not None:
+                last = now
+            before = seen
+            time.sleep(0.001)
+    return last
+
+
+@contextlib.contextmanager
+def _dclaw(rig: Rig):  # type: ignore[no-untyped-def]
+    from robot_drivers.dclaw.emulator.client import ConsoleClient
+
+    client = ConsoleClient(str(rig.directory / 'bus'))
+    yield lambda: client.ask('status')['goal'][:9]
+    client.close()
+
+
+@contextlib.contextmanager
+def _sawyer(rig: Rig):  # type: ignore[no-untyped-def]
+    with socket.create_connection(('127.0.0.1', rig.control_port)) as link:
+        lines = link.makefile()
+
+        def see() -> object:
+            link.sendall(b'{"do": "query"}\n')
+            answer = json.loads(lines.readline())
+            return answer['torque'] if any(answer['torque']) else [answer['mode'] == 'torque']
+
+        yield see
+
+
+@contextlib.contextmanager
+def _minitaur(rig: Rig):  # type: ignore[no-untyped-def]
+    from robot_drivers.minitaur.stage import Stage
+
+    stage = Stage('127.0.0.1', rig.control_port)
+    yield lambda: stage.request('status')['mode']
+
+
+if __name__ == '__main__':
+    sys.exit(main())
