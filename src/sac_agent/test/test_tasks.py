@@ -130,28 +130,30 @@ def test_the_valve_is_solved_by_its_last_angle(error, solved):
     assert valve().metrics(run)['final_distance'] == pytest.approx(abs(error))
 
 
-def standing(x=0.0, pitch=0.0, front_swing=0.0):
+def standing(x=0.0, pitch=0.0, front_swing=0.0, roll=0.0):
     theta = np.full(8, 2.0)
     theta[0], theta[1] = 2.0 - front_swing, 2.0 + front_swing  # front left: sigma is 1
     theta[4], theta[5] = 2.0 + front_swing, 2.0 - front_swing  # front right: sigma is -1
-    return np.array([*theta, 0.0, np.sin(pitch / 2), 0.0, np.cos(pitch / 2), x, 0.0, 0.2])
+    turn = np.array([np.sin(roll / 2), np.sin(pitch / 2), 0.0, np.cos((roll + pitch) / 2)])
+    return np.array([*theta, *turn, x, 0.0, 0.2])  # roll or pitch, not both
 
 
-def test_minitaur_is_rewarded_for_walking_up_to_a_speed():
+def test_minitaur_is_rewarded_most_for_walking_at_a_speed():
     task = minitaur()
-    for velocity, expected in ((0.3, 0.3), (2.0, 0.5), (-2.0, -0.5)):
+    for velocity, expected in ((0.3, 0.3), (0.5, 0.5), (0.8, 0.2), (3.0, -0.5), (-2.0, -0.5)):
         terms = task.reward(standing(), NOTHING, standing(velocity * 0.02), [])
         np.testing.assert_allclose(terms, [expected, 0, 0, 0], atol=1e-9)
 
 
-def test_minitaur_pays_for_jerk_pitch_and_folded_front_legs():
+def test_minitaur_pays_for_jerk_tilt_and_folded_front_legs():
     task = minitaur()
     jerk = task.reward(standing(), np.ones(8), standing(), [np.ones(8), np.zeros(8)])
-    assert jerk[1] == pytest.approx(-0.1 * 0.5 * abs(1 - 0 + 1))
-    tilted = task.reward(standing(), NOTHING, standing(pitch=0.35), [])
-    assert tilted[2] == pytest.approx(-0.5 * 0.2)
+    assert jerk[1] == pytest.approx(-0.5 * 0.3 * abs(1 - 0 + 1))
+    for tilt in ({'pitch': 0.35}, {'pitch': -0.35}, {'roll': 0.35}):
+        tilted = task.reward(standing(), NOTHING, standing(**tilt), [])
+        assert tilted[2] == pytest.approx(-0.5 * 0.2)
     folded = task.reward(standing(), NOTHING, standing(front_swing=0.6), [])
-    assert folded[3] == pytest.approx(-0.5 * 2 * 0.2)
+    assert folded[3] == pytest.approx(-2.0 * 2 * 0.2)
 
 
 def test_minitaur_ends_when_it_falls_or_folds_a_front_leg():
@@ -192,7 +194,8 @@ def test_sawyer_reward_is_steep_near_the_goal_and_bounded():
         after = gripper((0.5, 0.0, 0.2 + height))
         return task.reward(after, NOTHING, after, []).sum()
 
-    assert reward(0.0) == pytest.approx(-0.5 * np.log(1e-5))
+    assert reward(0.03) == pytest.approx(0.0)
+    assert reward(0.0) == pytest.approx(0.5 * np.log((0.03**2 + 2e-6) / 2e-6))
     assert reward(0.001) - reward(0.004) > reward(0.101) - reward(0.104)
     fast = gripper((0.5, 0.0, 0.2), velocity=1e6)
     assert task.reward(fast, NOTHING, fast, [])[1] == pytest.approx(-2.0)
@@ -203,7 +206,27 @@ def test_sawyer_ends_outside_its_workspace():
     assert not task.terminated(gripper((0.5, 0.0, 0.2)))
     outside = gripper((0.9, 0.0, 0.2))
     assert task.terminated(outside)
-    assert task.reward(outside, NOTHING, outside, [])[2] == pytest.approx(-5.0)
+    assert task.reward(outside, NOTHING, outside, [])[2] == pytest.approx(-20.0)
+
+
+def test_sawyer_reward_can_look_at_points_that_make_tilt_costly():
+    tilted = gripper((0.5, 0.0, 0.2), (np.sin(0.05), np.cos(0.05), 0.0, 0.0))
+    near = sawyer(**TARGET)
+    far = sawyer(**TARGET, reward_points=[0.0, 0.0, 0.0, 0.3, 0.0, 0.1, 0.0, 0.3, 0.1])
+    assert far.corner_distance(tilted) == near.corner_distance(tilted)
+    rewards = [task.reward(tilted, NOTHING, tilted, [])[0] for task in (near, far)]
+    assert rewards[1] < rewards[0]
+    with pytest.raises(ConfigError, match=r'reward_points: must hold 9 numbers, got 3'):
+        sawyer(**TARGET, reward_points=[0.0] * 3)
+
+
+def test_sawyer_shows_where_its_points_are_whole_and_close_up():
+    task = sawyer(**TARGET)
+    assert not task.features(gripper((0.5, 0.0, 0.2))).any()
+    features = task.features(gripper((0.5, 0.0, 0.203)))
+    assert len(features) == len(task.feature_names) == 18
+    np.testing.assert_allclose(features[2:9:3], 0.003 / 0.05)
+    np.testing.assert_allclose(features[11::3], np.tanh(1.0))
 
 
 def test_sawyer_succeeds_when_seated_at_the_end():
