@@ -260,6 +260,12 @@ def run_arguments(*, steps: int, episodes: int) -> list[Any]:
             choices=['true', 'false'],
             description='Render the learned policy to policy.gif at the end.',
         ),
+        DeclareLaunchArgument(
+            'learner',
+            default_value='here',
+            choices=['here', 'elsewhere'],
+            description='elsewhere: another computer runs learner.launch.py.',
+        ),
     ]
 
 
@@ -299,7 +305,11 @@ def robot_and_learner(
         include(launch_files / 'driver.launch.py', {**driving, **driver(), **each})
         for each in robots
     ]
-    return [*drivers, include(launch_files / 'train.launch.py', learning)]
+    if value['learner'] == 'here':
+        return [*drivers, include(launch_files / 'train.launch.py', learning)]
+    if value['resume']:
+        raise RuntimeError('resume: belongs to the learner; here give the same run_dir again')
+    return [*drivers, include(launch_files / 'agent.launch.py', learning)]
 
 
 def free_port(kind: socket.SocketKind, count: int = 1) -> int:
