@@ -43,7 +43,9 @@ ARGUMENTS = [
         'camera', default_value='none', choices=['none', 'emulated', 'v4l2'], description='Camera.'
     ),
     DeclareLaunchArgument(
-        'emulator', default_value='', description='Executable that emulates the robot.'
+        'emulator',
+        default_value='',
+        description='Executable that emulates the robot; empty: another simulator runs.',
     ),
     DeclareLaunchArgument(
         'emulator_arguments',
@@ -70,17 +72,8 @@ def start(context):
         arguments = value['emulator_arguments'].format(
             port=port, clock=value['clock'], seed=value['seed'], temporary=temporary
         )
-        processes.append(
-            Node(
-                package='robot_drivers',
-                executable=value['emulator'],
-                output='screen',
-                arguments=arguments.split(),
-                respawn=True,
-                respawn_delay=1.0,
-                on_exit=launching.stop_on_configuration_error,
-            )
-        )
+        if value['emulator']:
+            processes.append(_emulator(value['emulator'], arguments.split()))
     parameters = {
         'robot': value['driver'],
         'backend': value['backend'],
@@ -105,6 +98,18 @@ def start(context):
         on_exit=launching.stop_on_configuration_error,
     )
     return [*processes, driver]
+
+
+def _emulator(executable, arguments):
+    return Node(
+        package='robot_drivers',
+        executable=executable,
+        output='screen',
+        arguments=arguments,
+        respawn=True,
+        respawn_delay=1.0,
+        on_exit=launching.stop_on_configuration_error,
+    )
 
 
 def generate_launch_description():

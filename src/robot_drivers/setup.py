@@ -8,7 +8,8 @@ package_name = 'robot_drivers'
 def models():
     """Every folder of models/ with the files in it, to be installed below share/."""
     root = Path(__file__).parent / package_name / 'models'
-    return [str(path.relative_to(root.parent)) for path in root.rglob('*') if path.is_file()]
+    files = [p for p in root.rglob('*') if p.is_file() and p.suffix not in ('.py', '.pyc')]
+    return [str(path.relative_to(root.parent)) for path in files]
 
 
 setup(
@@ -44,6 +45,9 @@ setup(
             'dclaw = robot_drivers.dclaw:ROBOT',
             'minitaur = robot_drivers.minitaur:ROBOT',
             'sawyer = robot_drivers.sawyer:ROBOT',
+            'dclaw_gazebo = robot_drivers.gazebo:DCLAW',
+            'minitaur_gazebo = robot_drivers.gazebo:MINITAUR',
+            'sawyer_gazebo = robot_drivers.gazebo:SAWYER',
         ],
     },
 )

@@ -10,7 +10,11 @@ class NodeConfig:
     """Which robot, where, and whose clock."""
 
     robot: str = field(
-        default='dclaw', metadata={'doc': 'dclaw, minitaur, sawyer, or one of another package.'}
+        default='dclaw',
+        metadata={
+            'doc': 'dclaw, minitaur, sawyer; the same in Gazebo: dclaw_gazebo and so on; or one '
+            'of another package.'
+        },
     )
     backend: str = field(
         default='sim',

@@ -15,6 +15,9 @@ BUILT_IN = {
     'dclaw': 'robot_drivers.dclaw:ROBOT',
     'minitaur': 'robot_drivers.minitaur:ROBOT',
     'sawyer': 'robot_drivers.sawyer:ROBOT',
+    'dclaw_gazebo': 'robot_drivers.gazebo:DCLAW',
+    'minitaur_gazebo': 'robot_drivers.gazebo:MINITAUR',
+    'sawyer_gazebo': 'robot_drivers.gazebo:SAWYER',
 }
 
 

@@ -35,7 +35,7 @@ def controllers(setup: GazeboSetup) -> str:
 
 
 def bridge(setup: GazeboSetup) -> str:
-    """Return what ros_gz_bridge passes on; topics relative to its namespace, named as the driver's."""
+    """Return what ros_gz_bridge passes on, on relative topics with the names of the driver's."""
     topics = [('/clock', '/clock', 'rosgraph_msgs/msg/Clock', 'gz.msgs.Clock')]
     if setup.imu:
         topics.append(('imu/data', f'{setup.name}/imu', 'sensor_msgs/msg/Imu', 'gz.msgs.IMU'))

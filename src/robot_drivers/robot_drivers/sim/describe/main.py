@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 import sys
 
+from robot_drivers import models
 from robot_drivers.sim.describe.control import bridge, controllers
-from robot_drivers.sim.describe.robots import find, GazeboSetup, MODELS, SETUPS
+from robot_drivers.sim.describe.robots import find, GazeboSetup, SETUPS
 from robot_drivers.sim.describe.sdf import sdf
 from robot_drivers.sim.describe.urdf import urdf
 
@@ -22,7 +23,7 @@ FORMATS: dict[str, tuple[str, Callable[[GazeboSetup], str]]] = {
 
 def directory(robot: str) -> Path:
     """Return where the checked-in files of a robot are."""
-    return MODELS / robot / 'gazebo'
+    return models.directory(robot, 'gazebo')
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -15,10 +15,10 @@ from robot_drivers.minitaur import leg
 from robot_drivers.minitaur.motor import MotorModel
 from robot_drivers.minitaur.simulation import CLEARANCE, load_model, START_ANGLE
 from robot_drivers.minitaur.terrain import Terrain
+from robot_drivers.models import directory
 from robot_drivers.sawyer import description as sawyer
 from robot_drivers.sim.describe.parts import Description, read
 
-MODELS = Path(__file__).resolve().parents[2] / 'models'
 NO_LOAD_SPEED = 77 * 2 * np.pi / 60  # of an XM430-W210 at 12 V (e-manual) [rad/s]
 POSITION_GAIN = 0.1  # of gz_ros2_control: with RATE, a joint follows in 1 / (gain rate) = 50 ms
 
@@ -77,7 +77,7 @@ def _load(path: Path) -> Any:
 SETUPS: dict[str, GazeboSetup] = {
     'dclaw': GazeboSetup(
         name='dclaw',
-        model=lambda: _load(MODELS / 'dclaw' / 'dclaw.xml'),
+        model=lambda: _load(directory('dclaw') / 'dclaw.xml'),
         controllers=(
             Controller('position_controller', 'position', dclaw.JOINTS),
             Controller('valve_controller', 'effort', (dclaw.VALVE,)),
@@ -101,7 +101,7 @@ SETUPS: dict[str, GazeboSetup] = {
     ),
     'sawyer': GazeboSetup(
         name='sawyer',
-        model=lambda: _load(MODELS / 'sawyer' / 'sawyer_stack.xml'),
+        model=lambda: _load(directory('sawyer') / 'sawyer_stack.xml'),
         controllers=(Controller('effort_controller', 'effort', sawyer.JOINT_NAMES),),
         rate=500,
         initial=dict(zip(sawyer.JOINT_NAMES, sawyer.START.tolist(), strict=True)),
