@@ -83,7 +83,7 @@ class Loop:
         self._threshold = getattr(env.spec, 'reward_threshold', None)
         self._progress = Progress(limit=settings.steps, state='')
         now = time.monotonic()
-        self._due = {'checkpoint': now, 'flush': now, 'metrics': now}
+        self._due = {'checkpoint': now, 'metrics': now}
         self._looked = now
 
     def run(self, stopped: Callable[[], bool]) -> bool:
@@ -216,14 +216,16 @@ class Loop:
         self._progress.returns.append(episode.total)
 
     def _look(self) -> None:
-        """Do what is due by the clock."""
+        """Do what is due by the clock.
+
+        The replay is flushed with each checkpoint only: nobody waits to hear what is durable, and
+        each flush would hold learning up until the disk has it.
+        """
         now = time.monotonic()
         if now - self._looked < LOOK:
             return
         self._looked = now
         settings, training = self._settings, self._training
-        if self._is_due('flush', now, settings.flush_period):
-            training.replay.flush()
         if training.losses and self._is_due('metrics', now, settings.metrics_period):
             training.record()
         if self._is_due('checkpoint', now, settings.checkpoint_period):
