@@ -130,8 +130,8 @@ def draw(
             colour = 'tab:blue' if single else f'C{number}'
             if single:
                 axis.plot(x, y, color=colour, alpha=0.18, linewidth=0.7)
-            label = 'training episodes' if single else robot
-            axis.plot(x, _running_median(y), color=colour, label=f'{label}, median of 20')
+            name = 'training episodes' if single else robot
+            axis.plot(x, _running_median(y), color=colour, label=f'{name}, median of 20')
             axis.plot(
                 [point[column] for point in testing],
                 [point[0] for point in testing],

@@ -72,6 +72,7 @@ def test_every_robot_has_a_curve_and_a_line_of_its_own(tmp_path):
     assert 'robot left     300 steps, 0.01 h in 3 episodes, return -100.0 in the last 3' in text
     assert 'robot right    300 steps, 0.01 h in 3 episodes, return -200.0 in the last 3' in text
     axis = report.draw(records, 'median_distance', 'distance [rad]').axes[0]
+    assert axis.get_ylabel() == 'distance [rad]'
     assert axis.get_legend_handles_labels()[1] == ['left, median of 20', 'right, median of 20']
     shown = {line.get_label(): list(line.get_ydata()) for line in axis.get_lines()}
     assert shown['left, median of 20'] == [1.0, 1.0, 1.0]
