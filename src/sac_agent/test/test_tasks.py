@@ -1,5 +1,7 @@
 """Goals, rewards and ends of the three tasks."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -86,6 +88,17 @@ def test_the_valve_reward_falls_with_distance_and_with_motion_at_the_target():
     assert reward(0.0, fingers=1.0) < reward(0.0)
     assert reward(2.0, 1.0) == pytest.approx(reward(2.0), abs=0.01)
     assert reward(0.5) == pytest.approx(reward(-0.5))
+
+
+def test_progress_adds_up_to_the_way_that_was_made():
+    angles = np.pi + np.array([2.0, 1.2, 1.5, -0.1])
+    rows = [np.array([angle, *np.zeros(19)]) for angle in angles]
+    task = valve(progress=5.0)
+    index = DclawValve.reward_names.index('progress')
+    steps = pairwise(rows)
+    terms = [task.reward(before, NOTHING, after, [])[index] for before, after in steps]
+    assert terms[0] > 0 > terms[1]
+    assert sum(terms) == pytest.approx(5.0 * (2.0 - 0.1))
 
 
 def test_the_valve_shows_where_the_fingertips_are_from_the_nearest_prong():

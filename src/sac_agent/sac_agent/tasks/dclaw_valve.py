@@ -34,6 +34,9 @@ class DclawValveConfig:
     distance_cost: float = option(2.0, 'Reward per rad of distance.', range=(0.0, 100.0))
     bonus: float = option(10.0, 'Reward at the target.', range=(0.0, 100.0))
     bonus_width: float = option(0.15, 'Distance of 37 % of the bonus [rad].', range=(0.001, 3.2))
+    progress: float = option(
+        0.0, 'Reward per rad that the distance shrinks, a potential.', range=(0.0, 1000.0)
+    )
     velocity_cost: float = option(
         0.5, 'Cost per rad/s of the valve at the target.', range=(0.0, 100.0)
     )
@@ -46,10 +49,10 @@ class DclawValveConfig:
 
 
 class DclawValve(Task):
-    """Reward terms: distance, bonus, velocity, motion; d is the wrapped distance to the target."""
+    """Reward terms: distance, bonus, progress, velocity, motion; d is the wrapped distance."""
 
     config_type = DclawValveConfig
-    reward_names = ('distance', 'bonus', 'velocity', 'motion')
+    reward_names = ('distance', 'bonus', 'progress', 'velocity', 'motion')
     feature_names = (
         'target_error',
         'target_near',
@@ -85,7 +88,11 @@ class DclawValve(Task):
     def reward(
         self, before: Array, action: Array, after: Array, history: Sequence[Array]
     ) -> Array:
-        """Return ``-c |d|``, ``b exp(-|d| / w)``, costs of valve speed there, of finger speed."""
+        """Return ``-c |d|``, ``b exp(-|d| / w)``, progress, costs of valve and finger speed.
+
+        Progress is the difference of a potential (Ng et al. 1999): it changes no optimal policy,
+        but tells at once which push was good.
+        """
         config = self.config
         distance = abs(self.error(after))
         solved = np.exp(-0.5 * (distance / config.still_width) ** 2)
@@ -93,6 +100,7 @@ class DclawValve(Task):
             [
                 -config.distance_cost * distance,
                 config.bonus * np.exp(-distance / config.bonus_width),
+                config.progress * (abs(self.error(before)) - distance),
                 -config.velocity_cost * solved * abs(after[self._velocity]),
                 -config.finger_cost * np.abs(after[self._fingers]).mean(),
             ]
