@@ -4,8 +4,8 @@
 
 Commands with NaN, infinity, wrong names, wrong sizes, wrong modes, stale and future stamps go
 through the driver of each robot; what would be written to the motors is checked against the
-limits. More of them go on to the emulated robot, and what arrives there on the wire is checked. Malformed
-weights go to the agent's policy store, malformed transitions to the learner's intake.
+limits. More of them go on to the emulated robot, and what arrives there on the wire is checked.
+Malformed weights go to the agent's policy store, malformed transitions to the learner's intake.
 """
 
 from __future__ import annotations

@@ -4,10 +4,11 @@
     ./ros2w exec python bench/outage.py --stop 60 --loss 0.05 --cut 30
     ./ros2w exec python bench/outage.py --kill-agent 10 --robots dclaw minitaur sawyer
 
-With --stop the learner gets SIGSTOP for so long: the largest gap between two commands counts, and how
-long after SIGCONT new weights act. With --loss and --cut, agent and learner are on two hosts. In the
-end every transition must be in the replay exactly once. With --kill-agent the time from SIGKILL to
-the emulated robot's last motion command counts, as its wire sees it.
+With --stop the learner gets SIGSTOP for so long: the largest gap between two commands counts, and
+how long after SIGCONT new weights act. With --loss and --cut, agent and learner are on two hosts.
+In the end every transition must be in the replay exactly once. With --kill-agent the time from
+SIGKILL to rest counts, as the wire of the emulated robot sees it: goals that stay or limp motors,
+damped legs, braking instead of the policy's torque.
 """
 
 from __future__ import annotations
@@ -155,18 +156,17 @@ def _wait_until_acting(rig: Rig) -> None:
 
 
 def _last_motion(rig: Rig, killed: float) -> float:
-    """Return when the emulated robot was last told to move, from a second of looking."""
+    """Return when the emulated robot got what makes it rest, from a second of looking."""
     look = {'dclaw': _dclaw, 'minitaur': _minitaur, 'sawyer': _sawyer}[rig.kind.name]
-    last, before = killed, None
-    with look(rig) as see:
-        while (now := time.monotonic()) < killed + 1.0:
-            seen = see()
-            moves = seen is not None and seen != before
-            if moves and before is not None:
-                last = now
-            before = seen
+    with look(rig) as at_rest:
+        rested = math.inf
+        while time.monotonic() < killed + 1.0:
+            if not at_rest():
+                rested = math.inf
+            elif rested == math.inf:
+                rested = time.monotonic()
             time.sleep(0.001)
-    return last
+    return rested
 
 
 @contextlib.contextmanager
@@ -174,7 +174,15 @@ def _dclaw(rig: Rig):  # type: ignore[no-untyped-def]
     from robot_drivers.dclaw.emulator.client import ConsoleClient
 
     client = ConsoleClient(str(rig.directory / 'bus'))
-    yield lambda: client.ask('status')['goal'][:9]
+    goal: list[float] = []
+
+    def at_rest() -> bool:
+        """Whether the goals stay, or the motors are limp."""
+        status = client.ask('status')
+        before, goal[:] = goal[:], status['goal'][:9]
+        return before == goal or not any(status['torque'][:9])
+
+    yield at_rest
     client.close()
 
 
@@ -182,21 +190,26 @@ def _dclaw(rig: Rig):  # type: ignore[no-untyped-def]
 def _sawyer(rig: Rig):  # type: ignore[no-untyped-def]
     with socket.create_connection(('127.0.0.1', rig.control_port)) as link:
         lines = link.makefile()
+        policy: list[float] = []
 
-        def see() -> object:
+        def at_rest() -> bool:
+            """Whether the policy's last torque is gone: for braking, or for holding."""
             link.sendall(b'{"do": "query"}\n')
             answer = json.loads(lines.readline())
-            return answer['torque'] if any(answer['torque']) else [answer['mode'] == 'torque']
+            if not policy:
+                policy[:] = answer['torque']
+            return answer['mode'] == 'position' or answer['torque'] != policy
 
-        yield see
+        yield at_rest
 
 
 @contextlib.contextmanager
 def _minitaur(rig: Rig):  # type: ignore[no-untyped-def]
+    from robot_drivers.minitaur.link import MODE_DAMP, MODE_OFF
     from robot_drivers.minitaur.stage import Stage
 
     stage = Stage('127.0.0.1', rig.control_port)
-    yield lambda: stage.request('status')['mode']
+    yield lambda: stage.request('status')['mode'] in (MODE_OFF, MODE_DAMP)
 
 
 if __name__ == '__main__':

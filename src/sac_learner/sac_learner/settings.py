@@ -15,6 +15,13 @@ class LearnerSettings:
         default=0,
         metadata={'doc': 'Training steps at which the run ends; 0: never.', 'range': (0, 10**12)},
     )
+    demonstrations: str = field(
+        default='',
+        metadata={
+            'doc': 'Bags, separated by blanks, from which the share demonstration_fraction of '
+            'every batch is drawn.'
+        },
+    )
     exact_resume: bool = field(
         default=False,
         metadata={
@@ -45,6 +52,14 @@ class LearnerSettings:
         metadata={
             'doc': 'Threads of the update; 0: one, which no busy neighbour can stall.',
             'range': (0, 256),
+        },
+    )
+    nice: int = field(
+        default=5,
+        metadata={
+            'doc': 'How far learning gives way to other processes, such as an agent on the same '
+            'computer, as in nice(1); 0: not at all.',
+            'range': (0, 19),
         },
     )
     backend: str = field(

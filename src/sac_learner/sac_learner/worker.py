@@ -20,12 +20,14 @@ from sac_msgs.msg import (
 )
 
 from sac_core import convert
+from sac_core.bag import BagError
 from sac_core.parameters import check_values
 from sac_core.spec import AgentSpec
 from sac_learner import report
 from sac_learner.checkpoint import CheckpointError
 from sac_learner.ending import Ending
 from sac_learner.metrics import Metrics
+from sac_learner.priority import give_way
 from sac_learner.progress import Progress, ProgressLine
 from sac_learner.replay import ReplayError, ReplayFullDiskError
 from sac_learner.run_directory import changed_values, RunDirectory
@@ -197,11 +199,12 @@ class Worker:
     # The thread
 
     def _main(self) -> None:
+        give_way(self._settings.nice)
         try:
             while not self._stopping.is_set() and not self._finished:
                 self._take()
                 self._work()
-        except (ReplayError, CheckpointError, DivergenceError, OSError) as error:
+        except (BagError, ReplayError, CheckpointError, DivergenceError, OSError) as error:
             self.failure = str(error)
             recoverable = isinstance(error, (DivergenceError, OSError, ReplayFullDiskError))
             self.exit_code = 1 if recoverable else CONFIGURATION_ERROR
@@ -262,7 +265,7 @@ class Worker:
 
     def _end_if_exhausted(self, training: Training, now: float) -> None:
         limit = self._settings.steps
-        if not limit or training.transitions < limit or training.updates_are_due():
+        if not limit or training.steps < limit or training.updates_are_due():
             return
         if self._ending.exhaust(now):
             self._publish(training.new_policy())
@@ -452,7 +455,7 @@ class Worker:
         if training is None:
             return
         progress = self._progress
-        progress.observe(training.transitions, now)
+        progress.observe(training.steps, now)
         progress.updates = training.updates
         progress.updates_per_second = training.updates_per_second
         progress.update_to_data = training.update_to_data

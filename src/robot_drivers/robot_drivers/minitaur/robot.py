@@ -71,6 +71,7 @@ class MinitaurRobot(Robot):
         self._target: Array | None = None  # last sent motor angles; None: not enabled
         self._remote = self._before = 0.0  # newest controller time, sum of earlier ones [s]
         self._fallen = ''
+        self._damped = False  # nobody commands
         self._noted = ''  # interruption already reported
 
     def connect(self) -> None:
@@ -109,6 +110,7 @@ class MinitaurRobot(Robot):
         if heat := self._heat(state):
             raise MotorFaultError(f'{heat}; let it cool, then enable again')
         self._fallen = self._noted = ''
+        self._damped = False
         theta = self._theta(state)
         self._target = leg.motor_angles(
             np.clip(leg.leg_angles(theta), self.spec.lower, self.spec.upper)
@@ -138,21 +140,32 @@ class MinitaurRobot(Robot):
     def _write(self, target: Array) -> None:
         if self._target is None:
             raise NotEnabledError('Minitaur is limp; enable it before commanding')
-        self._target = leg.motor_angles(target)
-        mode = MODE_DAMP if self._fallen else MODE_POSITION
+        self._target, self._damped = leg.motor_angles(target), False
         if self._lockstep:
             try:
-                self._exchange(mode, period=self.spec.control_period)
+                self._exchange(self._mode, period=self.spec.control_period)
             except RobotError:
                 self.limp()
                 raise
         else:
-            self._link.send(self._command(mode))
+            self._link.send(self._command(self._mode))
+
+    def hold(self, state: RobotState) -> Array:
+        """Let the legs sink damped where nobody commands; the next command goes on from there.
+
+        Legs that held their pose would keep falling over stiffly, or overheat while standing.
+        """
+        pose = np.clip(state.position[:8], self.spec.lower, self.spec.upper)
+        if self._target is not None:
+            self._target, self._damped = leg.motor_angles(pose), True
+            if not self._lockstep:
+                self._link.send(self._command(MODE_DAMP))
+        return pose
 
     def update(self) -> None:
         """Wall clock: repeat the last command, which keeps the controller's time-out at rest."""
         if not self._lockstep and self._target is not None:
-            self._link.send(self._command(MODE_DAMP if self._fallen else MODE_POSITION))
+            self._link.send(self._command(self._mode))
 
     def reset(self, goal: Mapping[str, float], timeout: float) -> Iterator[RobotState]:
         """Get onto the feet, in the pose of ``goal``; the emulated robot is put in place first.
@@ -261,6 +274,11 @@ class MinitaurRobot(Robot):
                 'fallen': self._fallen or 'no',
             }
         return values
+
+    @property
+    def _mode(self) -> int:
+        """What the motors shall do while the robot is enabled."""
+        return MODE_DAMP if self._fallen or self._damped else MODE_POSITION
 
     def _command(self, mode: int, period: float = 0.0) -> Command:
         theta = np.zeros(8) if self._target is None else self._target
