@@ -4,7 +4,6 @@ Source: Kingma & Ba 2015, arXiv:1412.6980; Loshchilov & Hutter 2019, arXiv:1711.
 """
 
 from dataclasses import dataclass
-import math
 
 import torch
 
@@ -72,16 +71,3 @@ def fused_adam_step(item: Trained, gradient: Tensor, settings: AdamSettings) -> 
         maximize=False,
     )
     return norm
-
-
-def scalar_adam_step(item: Trained, gradient: float, settings: AdamSettings) -> None:
-    """Take the same step for a single parameter on the CPU, with plain numbers."""
-    s = settings
-    item.steps += 1
-    m = s.beta1 * float(item.m) + (1.0 - s.beta1) * gradient
-    v = s.beta2 * float(item.v) + (1.0 - s.beta2) * gradient * gradient
-    item.m.fill_(m)
-    item.v.fill_(v)
-    m_hat = m / (1.0 - s.beta1**item.steps)
-    v_hat = v / (1.0 - s.beta2**item.steps)
-    item.flat.sub_(s.learning_rate * m_hat / (math.sqrt(v_hat) + s.epsilon))

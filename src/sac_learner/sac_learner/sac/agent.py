@@ -52,6 +52,9 @@ class Update(Protocol):
     def __call__(self, inputs: Inputs, draws: Draws, plan: Plan) -> tuple[Tensor, Tensor | None]:
         """Take one step and return the values of `CRITIC_METRICS` and `ACTOR_METRICS`."""
 
+    def finish(self) -> None:
+        """Wait until the steps are taken and what they returned can be read."""
+
 
 class Sac:
     """Soft Actor-Critic. Not thread-safe: one thread at a time calls its methods."""
@@ -138,23 +141,23 @@ class Sac:
             ValueError: A batch holds numbers that are not finite, or its shapes do not fit.
             DivergenceError: The update produced numbers that are not finite.
         """
-        critic_sum, actor_sum = torch.zeros(len(CRITIC_METRICS)), torch.zeros(len(ACTOR_METRICS))
-        critic_sum, actor_sum = critic_sum.to(self._device), actor_sum.to(self._device)
-        actor_updates = 0
-        for _ in range(count):
-            inputs = self._inputs(batches())
-            plan = self._plan()
-            draws = self._noise.draw(inputs.action.shape[0], update_actor=plan.update_actor)
-            critic_values, actor_values = self._update(inputs, draws, plan)
-            critic_sum += critic_values
-            if actor_values is not None:
-                actor_sum += actor_values
-                actor_updates += 1
-            self._updates += 1
-        metrics = dict(zip(CRITIC_METRICS, (critic_sum / count).tolist(), strict=True))
-        if actor_updates:
-            values = (actor_sum / actor_updates).tolist()
-            metrics |= dict(zip(ACTOR_METRICS, values, strict=True))
+        critic_values: list[Tensor] = []
+        actor_values: list[Tensor] = []
+        try:
+            for _ in range(count):
+                inputs = self._inputs(batches())
+                plan = self._plan()
+                draws = self._noise.draw(inputs.action.shape[0], update_actor=plan.update_actor)
+                of_critics, of_actor = self._update(inputs, draws, plan)
+                critic_values.append(of_critics)
+                if of_actor is not None:
+                    actor_values.append(of_actor)
+                self._updates += 1
+        finally:  # a batch may be refused while the update before it is under way
+            self._update.finish()
+        metrics = _means(CRITIC_METRICS, critic_values)
+        if actor_values:
+            metrics |= _means(ACTOR_METRICS, actor_values)
             metrics['entropy'] = -metrics['log_prob_mean']
         broken = [name for name, value in metrics.items() if not math.isfinite(value)]
         if broken:
@@ -402,3 +405,7 @@ class Sac:
             # A sum is finite unless an element is not; checked on the CPU only, where it is cheap.
             if value.device.type == 'cpu' and not math.isfinite(float(value.sum())):
                 raise ValueError(f'{name} of the batch holds numbers that are not finite')
+
+
+def _means(names: tuple[str, ...], values: list[Tensor]) -> dict[str, float]:
+    return dict(zip(names, torch.stack(values).mean(dim=0).tolist(), strict=True))

@@ -52,7 +52,7 @@ class SacConfig:
         1, 1, 10_000, 'Critic updates per update of the policy and of the temperature.'
     )
     demonstration_fraction: float = _float(
-        0.0, 0.0, 1.0, 'Share of every batch drawn from demonstrations, where there are any.'
+        0.5, 0.0, 1.0, 'Share of every batch drawn from demonstrations, where there are any.'
     )
     n_step: int = _int(1, 1, 1000, 'Rewards summed before the value is bootstrapped.')
 

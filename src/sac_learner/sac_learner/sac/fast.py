@@ -112,6 +112,9 @@ class FastUpdate:
             self._all.target.lerp_(self._all.critic.flat, c.tau)
         return critic_metrics, actor_metrics
 
+    def finish(self) -> None:
+        """Do nothing: the steps are taken, and reading a tensor waits for a device."""
+
     def _actor_forward(self, vector: Tensor) -> list[Tensor]:
         hidden = [vector]
         for layer in self._actor:

@@ -80,6 +80,9 @@ class ReferenceUpdate:
             self._all.target.lerp_(self._all.critic.flat, self._config.tau)
         return critic_metrics, actor_metrics
 
+    def finish(self) -> None:
+        """Do nothing: the steps are taken, and reading a tensor waits for a device."""
+
     def _update_critics(self, x: Inputs, draws: Draws, plan: Plan, alpha: Tensor) -> Tensor:
         """Minimise J_Q, [SAC] eq. 5."""
         leaf = self._all.critic.flat.detach().requires_grad_()

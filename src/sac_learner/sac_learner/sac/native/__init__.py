@@ -1,12 +1,13 @@
 """The update as a compiled kernel for the CPU: same mathematics, same memory, no autograd."""
 
+from collections import deque
 import ctypes
 from typing import Any
 import weakref
 
 import torch
 
-from sac_learner.sac.adam import AdamSettings, scalar_adam_step
+from sac_learner.sac.adam import AdamSettings
 from sac_learner.sac.batch import Inputs
 from sac_learner.sac.config import SacConfig
 from sac_learner.sac.learnables import Learnables, Trained
@@ -22,7 +23,7 @@ from sac_learner.sac.native.library import (
 )
 from sac_learner.sac.networks import Networks
 from sac_learner.sac.noise import Draws
-from sac_learner.sac.reference import Plan
+from sac_learner.sac.reference import ACTOR_METRICS, CRITIC_METRICS, Plan
 
 Tensor = torch.Tensor
 
@@ -43,12 +44,18 @@ class NativeUpdate:
         self._images = shape.actor.image_shape is not None
         kernel_shape = _shape(shape, config, threads)
         actor, critic = learnables.actor, learnables.critic
-        tensors = (actor.flat, actor.m, actor.v, critic.flat, critic.m, critic.v)
-        memory = Memory(*(item.data_ptr() for item in (*tensors, learnables.target)))
+        heat = learnables.temperature
+        tensors = (
+            *(actor.flat, actor.m, actor.v, critic.flat, critic.m, critic.v),
+            *(learnables.target, heat.flat, heat.m, heat.v),
+        )
+        memory = Memory(*(item.data_ptr() for item in tensors))
         self._handle = self._library.sac_create(kernel_shape, memory)
         if not self._handle:
             raise KernelError(f'no memory or threads ({threads}) left for the kernel')
+        self._held: deque[object] = deque(maxlen=3)  # what the steps under way point to
         self._step = Step(
+            learn_temperature=int(config.learn_temperature),
             entropy_backup=int(config.entropy_backup),
             mean_reduction=int(config.actor_reduction == 'mean'),
             tau=config.tau,
@@ -83,17 +90,22 @@ class NativeUpdate:
         self._library.sac_refresh(self._handle)
 
     def __call__(self, inputs: Inputs, draws: Draws, plan: Plan) -> tuple[Tensor, Tensor | None]:
-        """Take one step and return what `ReferenceUpdate` returns."""
-        step, temperature = self._step, self._all.temperature
+        """Begin a step; return what `ReferenceUpdate` returns, to be read after `finish`.
+
+        Up to two steps are under way, so that the next batch is sampled while one is computed.
+        """
+        step = self._step
+        metrics = torch.empty(len(CRITIC_METRICS) + len(ACTOR_METRICS))
+        step.metrics = metrics.data_ptr()
         step.batch = inputs.action.shape[0]
         step.update_actor, step.update_target = plan.update_actor, plan.update_target
-        step.alpha = alpha = float(temperature.flat.exp())
+        step.target_entropy = plan.target_entropy
         step.vector, step.action = inputs.vector.data_ptr(), inputs.action.data_ptr()
         step.reward, step.discount = inputs.reward.data_ptr(), inputs.discount.data_ptr()
         step.next_vector = inputs.next_vector.data_ptr()
         step.next_noise = draws.next_noise.data_ptr()
         step.noise = None if draws.noise is None else draws.noise.data_ptr()
-        # Held until the kernel returns: views of the images where they are already (B, H, W, C).
+        # Views of the images where they are (B, H, W, C) already.
         images = (_pixels(inputs.image), _pixels(inputs.next_image)) if self._images else ()
         if images:
             step.image, step.next_image = (item.data_ptr() for item in images)
@@ -101,18 +113,21 @@ class NativeUpdate:
         subset = draws.subset or []
         indices = (Int * len(subset))(*subset)
         step.subset_size, step.subset = len(subset), ctypes.addressof(indices)
-        _settings(step.critic, self._all.critic, plan.critic)
+        learnables = self._all
+        _settings(step.critic, learnables.critic, plan.critic)
         if plan.update_actor:
-            _settings(step.actor, self._all.actor, plan.actor)
-        self._library.sac_update(self._handle, step)
-        loss, q_mean, norm, policy_loss, log_prob, policy_norm = step.metrics[:6]
-        critic_metrics = torch.tensor((loss, q_mean, norm))
-        if not plan.update_actor:
-            return critic_metrics, None
-        slope = -alpha * (log_prob + plan.target_entropy)  # of [SAC] eq. 18 by log alpha: itself
-        if self._config.learn_temperature:
-            scalar_adam_step(temperature, slope, plan.temperature)
-        return critic_metrics, torch.tensor((policy_loss, log_prob, alpha, slope, policy_norm))
+            _settings(step.actor, learnables.actor, plan.actor)
+            if self._config.learn_temperature:
+                _settings(step.temperature, learnables.temperature, plan.temperature)
+        self._held.append((inputs, draws, metrics, images, indices))
+        self._library.sac_submit(self._handle, step)
+        critic_metrics = metrics[: len(CRITIC_METRICS)]
+        return critic_metrics, metrics[len(CRITIC_METRICS) :] if plan.update_actor else None
+
+    def finish(self) -> None:
+        """Wait until every step is taken and its metrics are written."""
+        self._library.sac_wait(self._handle)
+        self._held.clear()
 
 
 def _shape(shape: Networks, config: SacConfig, threads: int) -> Shape:

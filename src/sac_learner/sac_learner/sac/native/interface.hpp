@@ -20,6 +20,7 @@ struct SacShape {
 
 struct SacMemory {
   float *actor, *actor_m, *actor_v, *critic, *critic_m, *critic_v, *target;
+  float *log_alpha, *log_alpha_m, *log_alpha_v;
 };
 
 struct SacOptimizer {
@@ -27,14 +28,15 @@ struct SacOptimizer {
 };
 
 struct SacStep {
-  int32_t batch, update_actor, update_target, entropy_backup, mean_reduction, subset_size;
+  int32_t batch, update_actor, update_target, learn_temperature;
+  int32_t entropy_backup, mean_reduction, subset_size;
   const int32_t* subset;
   const float *vector, *action, *reward, *discount, *next_vector, *next_noise, *noise;
   const uint8_t *image, *next_image;  // (batch, height, width, channels)
   const int64_t* shifts;              // (2, batch, 2) rows and columns, of image and next_image
-  float alpha, tau;
-  SacOptimizer actor, critic;
-  double metrics[8];  // out: critic loss, q, norm; actor loss, log prob, norm
+  float* metrics;  // out, 8: critic loss, q, norm; actor loss, log prob, alpha, its loss, norm
+  float tau, target_entropy;
+  SacOptimizer actor, critic, temperature;
 };
 
 }  // extern "C"

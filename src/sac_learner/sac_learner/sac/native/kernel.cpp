@@ -33,10 +33,16 @@ void* sac_create(const SacShape* shape, const SacMemory* memory) {
 
 void sac_destroy(void* learner) { delete static_cast<sac::Learner*>(learner); }
 
+// Read parameters anew that were written from outside; no step may be under way.
 void sac_refresh(void* learner) { static_cast<sac::Learner*>(learner)->refresh(); }
 
-void sac_update(void* learner, SacStep* step) {
-  static_cast<sac::Learner*>(learner)->update(*step);
+// Take one step after those handed over before. Returns at once, unless two are under way: what the
+// step points to must stay until two later calls have returned, or sac_wait has.
+void sac_submit(void* learner, const SacStep* step) {
+  static_cast<sac::Learner*>(learner)->submit(*step);
 }
+
+// Wait until all steps are taken and their metrics written.
+void sac_wait(void* learner) { static_cast<sac::Learner*>(learner)->wait(); }
 
 }  // extern "C"

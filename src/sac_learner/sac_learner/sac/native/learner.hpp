@@ -25,7 +25,6 @@ class Learner {
   Learner(const SacShape& shape, const SacMemory& memory)
       : shape_(shape),
         memory_(memory),
-        team_(shape.threads),
         workers_(shape.threads),
         sight_(shape, policy_at_, policy_size_, critic_at_, critic_size_),
         policy_(shape, sight_.features(), policy_at_, policy_size_),
@@ -33,7 +32,8 @@ class Learner {
                  sight_.features(), critic_at_, critic_size_),
         policy_optimizer_(memory.actor, memory.actor_m, memory.actor_v, nullptr),
         critic_optimizer_(memory.critic, memory.critic_m, memory.critic_v,
-                          shape.has_target ? memory.target : nullptr) {
+                          shape.has_target ? memory.target : nullptr),
+        team_(shape.threads, [this](int rank, unsigned job) { share(rank, job); }) {
     sight_.add_tasks(policy_optimizer_.tasks, critic_optimizer_.tasks);
     policy_.add_tasks(policy_optimizer_.tasks);
     critics_.add_tasks(critic_optimizer_.tasks);
@@ -53,25 +53,22 @@ class Learner {
     critics_.refresh();
   }
 
-  void update(SacStep& step) {
-    reserve(step.batch);
-    for (Worker& w : workers_) std::fill(w.sums, w.sums + kSums, 0.0);
-    const std::function<void(int)> work = [&](int rank) { share(rank, step); };
-    team_.run(work);
-    double totals[kSums] = {};
-    for (const Worker& w : workers_) {
-      for (int i = 0; i < kSums; ++i) totals[i] += w.sums[i];
+  // Hand a step over; waits only while kAhead of them are under way.
+  void submit(const SacStep& step) {
+    if (step.batch > capacity_) {
+      team_.wait();
+      reserve(step.batch);
     }
-    const double batch = step.batch;
-    step.metrics[0] = totals[kLoss] / batch;
-    step.metrics[1] = totals[kValue] / batch / shape_.critics;
-    step.metrics[2] = std::sqrt(totals[kCriticSquares]);
-    step.metrics[3] = totals[kPolicyLoss] / batch;
-    step.metrics[4] = totals[kLogProb] / batch;
-    step.metrics[5] = std::sqrt(totals[kPolicySquares]);
+    team_.wait(kAhead - 1);
+    steps_[next_++ % kAhead] = step;
+    team_.submit();
   }
 
+  void wait() { team_.wait(); }
+
  private:
+  static constexpr unsigned kAhead = 2;
+
   // What each thread adds up. The critics know the first two.
   enum Sum { kLoss, kValue, kCriticSquares, kPolicyLoss, kLogProb, kPolicySquares, kSums };
 
@@ -81,6 +78,7 @@ class Learner {
     Sight::Scratch sight;
     Buffer critic_gradient, policy_gradient;
     Buffer target, climbed;
+    float alpha;  // temperature before its step
     double sums[kSums];
   };
 
@@ -112,19 +110,57 @@ class Learner {
   }
 
   // The whole update as one thread sees it.
-  void share(int rank, SacStep& step) {
+  void share(int rank, unsigned job) {
+    const SacStep& step = steps_[job % kAhead];
     const Rows mine = rows(step.batch, rank);
     Worker& w = workers_[rank];
+    w.alpha = std::exp(*memory_.log_alpha);
+    std::fill(w.sums, w.sums + kSums, 0.0);
     observe(w, step, mine);
     critic_gradient(w, step, mine);
     team_.barrier();
     optimise(rank, critic_optimizer_, critic_gradients_, step.critic, kCriticSquares,
              step.update_target ? step.tau : 0.0f);
-    if (!step.update_actor) return;
     team_.barrier();
+    if (rank == 0) report_critics(step);
+    if (!step.update_actor) return;
     policy_gradient(w, step, mine);
     team_.barrier();
     optimise(rank, policy_optimizer_, policy_gradients_, step.actor, kPolicySquares, 0.0f);
+    team_.barrier();
+    if (rank == 0) finish_policy(step);
+  }
+
+  double total(Sum which) const {
+    double total = 0.0;
+    for (const Worker& w : workers_) total += w.sums[which];
+    return total;
+  }
+
+  void report_critics(const SacStep& step) const {
+    step.metrics[0] = static_cast<float>(total(kLoss) / step.batch);
+    step.metrics[1] = static_cast<float>(total(kValue) / step.batch / shape_.critics);
+    step.metrics[2] = static_cast<float>(std::sqrt(total(kCriticSquares)));
+  }
+
+  // Report on the policy and step the temperature, whose objective [SAC] eq. 18 is its own
+  // derivative by log alpha.
+  void finish_policy(const SacStep& step) const {
+    const double alpha = workers_[0].alpha, log_prob = total(kLogProb) / step.batch;
+    const double slope = -alpha * (log_prob + step.target_entropy);
+    step.metrics[3] = static_cast<float>(total(kPolicyLoss) / step.batch);
+    step.metrics[4] = static_cast<float>(log_prob);
+    step.metrics[5] = workers_[0].alpha;
+    step.metrics[6] = static_cast<float>(slope);
+    step.metrics[7] = static_cast<float>(std::sqrt(total(kPolicySquares)));
+    if (!step.learn_temperature) return;
+    const SacOptimizer& o = step.temperature;
+    const double m = o.beta1 * *memory_.log_alpha_m + (1.0 - o.beta1) * slope;
+    const double v = o.beta2 * *memory_.log_alpha_v + (1.0 - o.beta2) * slope * slope;
+    *memory_.log_alpha_m = static_cast<float>(m);
+    *memory_.log_alpha_v = static_cast<float>(v);
+    *memory_.log_alpha -= static_cast<float>(o.learning_rate * (m / o.correction1) /
+                                             (std::sqrt(v / o.correction2) + o.epsilon));
   }
 
   // Image features of all networks, and the policy at s' and s; where it shares the critics'
@@ -148,7 +184,7 @@ class Learner {
     join(w, w.sight.next_features, step.next_vector + skipped * v, w.policy.action.get(), n);
     float* y = w.target.get();
     critics_.least(w.critics, step, n, y);
-    const float entropy = step.entropy_backup ? step.alpha : 0.0f;
+    const float entropy = step.entropy_backup ? w.alpha : 0.0f;
     for (int r = 0; r < n; ++r) {
       const float value = y[r] - entropy * w.policy.log_prob.get()[r];
       y[r] = step.reward[mine.begin + r] + step.discount[mine.begin + r] * value;
@@ -174,10 +210,10 @@ class Learner {
     const float* climbed = w.climbed.get();
     critics_.action_gradient(w.critics, step.mean_reduction, n, w.climbed.get());
     for (int r = 0; r < n; ++r) {
-      w.sums[kPolicyLoss] += static_cast<double>(step.alpha) * log_prob[r] - climbed[r];
+      w.sums[kPolicyLoss] += static_cast<double>(w.alpha) * log_prob[r] - climbed[r];
       w.sums[kLogProb] += log_prob[r];
     }
-    policy_.gradient(w.policy, n, noise(step.noise, mine), w.critics.daction.get(), step.alpha,
+    policy_.gradient(w.policy, n, noise(step.noise, mine), w.critics.daction.get(), w.alpha,
                      1.0f / static_cast<float>(step.batch), w.policy_gradient.get());
     if (!sight_.present() || sight_.shared()) return;
     sight_.policy_gradient(w.sight, n, w.policy.dinput.get(), padded(sight_.features()),
@@ -235,7 +271,6 @@ class Learner {
 
   const SacShape shape_;
   const SacMemory memory_;
-  Team team_;
   std::vector<Worker> workers_;
   size_t policy_at_ = 0, policy_size_ = 0, critic_at_ = 0, critic_size_ = 0;
   Sight sight_;
@@ -244,6 +279,9 @@ class Learner {
   Optimizer policy_optimizer_, critic_optimizer_;
   std::vector<const float*> policy_gradients_, critic_gradients_;  // of all threads
   int capacity_ = 0;
+  unsigned next_ = 0;
+  SacStep steps_[kAhead];
+  Team team_;  // last, so that its threads end before what they work on
 };
 
 }  // namespace sac

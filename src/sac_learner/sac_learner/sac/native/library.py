@@ -42,9 +42,10 @@ class Shape(ctypes.Structure):
 class Memory(ctypes.Structure):
     """SacMemory of interface.hpp."""
 
-    _fields_ = tuple(
-        (name, Pointer)
-        for name in ('actor', 'actor_m', 'actor_v', 'critic', 'critic_m', 'critic_v', 'target')
+    _fields_ = (
+        *((name, Pointer) for name in ('actor', 'actor_m', 'actor_v')),
+        *((name, Pointer) for name in ('critic', 'critic_m', 'critic_v', 'target')),
+        *((name, Pointer) for name in ('log_alpha', 'log_alpha_m', 'log_alpha_v')),
     )
 
 
@@ -62,15 +63,15 @@ class Step(ctypes.Structure):
 
     _fields_ = (
         *((name, Int) for name in ('batch', 'update_actor', 'update_target')),
+        ('learn_temperature', Int),
         *((name, Int) for name in ('entropy_backup', 'mean_reduction', 'subset_size')),
         *((name, Pointer) for name in ('subset', 'vector', 'action', 'reward', 'discount')),
         *((name, Pointer) for name in ('next_vector', 'next_noise', 'noise')),
         *((name, Pointer) for name in ('image', 'next_image', 'shifts')),
-        ('alpha', Float),
+        ('metrics', Pointer),
         ('tau', Float),
-        ('actor', Optimizer),
-        ('critic', Optimizer),
-        ('metrics', ctypes.c_double * 8),
+        ('target_entropy', Float),
+        *((name, Optimizer) for name in ('actor', 'critic', 'temperature')),
     )
 
 
@@ -112,8 +113,10 @@ def kernel() -> ctypes.CDLL:
     library.sac_destroy.restype = None
     library.sac_refresh.argtypes = (Pointer,)
     library.sac_refresh.restype = None
-    library.sac_update.argtypes = (Pointer, ctypes.POINTER(Step))
-    library.sac_update.restype = None
+    library.sac_submit.argtypes = (Pointer, ctypes.POINTER(Step))
+    library.sac_submit.restype = None
+    library.sac_wait.argtypes = (Pointer,)
+    library.sac_wait.restype = None
     return library
 
 

@@ -11,7 +11,6 @@
 namespace sac {
 
 typedef uint8_t Bytes __attribute__((vector_size(16), aligned(1), may_alias));
-typedef uint8_t ByteLanes __attribute__((vector_size(kLanes), aligned(1), may_alias));
 
 struct ImageShape {
   int height, width, channels;
@@ -61,14 +60,11 @@ inline void interleave(const uint8_t* const* images, int count, int bytes, uint8
 
 // Write interleaved bytes into a plane as numbers from 0 to 1.
 inline void spread(const Plane& plane, const uint8_t* bytes, float* x) {
-  const int run = plane.width * plane.channels;
-  for (int row = 0; row < plane.height; ++row) {
-    float* to = x + plane.at(row, 0);
-    for (int i = 0; i < run; ++i, bytes += kLanes, to += kLanes) {
-      const ByteLanes lanes = *reinterpret_cast<const ByteLanes*>(bytes);
-      const Mask whole = __builtin_convertvector(lanes, Mask);
-      store(to, __builtin_convertvector(whole, Vec) * (1.0f / 255.0f));
-    }
+  const int run = plane.width * plane.channels * kLanes;
+  for (int row = 0; row < plane.height; ++row, bytes += run) {
+    const uint8_t* __restrict from = bytes;
+    float* __restrict to = x + plane.at(row, 0);
+    for (int i = 0; i < run; ++i) to[i] = from[i] * (1.0f / 255.0f);
   }
 }
 

@@ -1,9 +1,11 @@
-// A fixed team of threads with barriers that stay quick on idle cores and yield on busy ones.
+// A fixed team of threads that takes one job after the other, with barriers that stay quick on idle
+// cores and yield on busy ones.
 #pragma once
 
 #include <atomic>
 #include <functional>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include <sched.h>
@@ -20,22 +22,32 @@ inline void relax() {
 
 class Team {
  public:
-  explicit Team(int size) : size_(size) {
-    for (int i = 1; i < size; ++i) threads_.emplace_back([this, i] { serve(i); });
+  // Every thread calls work(rank, job) for every job.
+  Team(int size, std::function<void(int, unsigned)> work) : size_(size), work_(std::move(work)) {
+    for (int i = 0; i < size; ++i) threads_.emplace_back([this, i] { serve(i); });
   }
   ~Team() {
-    work_ = nullptr;
-    start();
+    wait();
+    stopped_ = true;
+    submit();
     for (std::thread& thread : threads_) thread.join();
   }
   int size() const { return size_; }
 
-  // Run work(rank) on every thread, the caller being rank 0, and wait for all.
-  void run(const std::function<void(int)>& work) {
-    work_ = &work;
-    start();
-    work(0);
-    barrier();
+  // Hand over the next job, whose number is returned; does not wait for it.
+  unsigned submit() {
+    const unsigned job = submitted_.fetch_add(1, std::memory_order_release);
+    submitted_.notify_all();
+    return job;
+  }
+
+  // Wait until at most `left` jobs are unfinished.
+  void wait(unsigned left = 0) {
+    for (;;) {
+      const unsigned finished = finished_.load(std::memory_order_acquire);
+      if (submitted_.load(std::memory_order_relaxed) - finished <= left) return;
+      finished_.wait(finished, std::memory_order_acquire);
+    }
   }
 
   // Wait until all threads of the team are here. One waiting thread that was put aside by the
@@ -61,30 +73,29 @@ class Team {
   static constexpr int kBarrierSpins = 300;  // some 10 us
   static constexpr int kIdleYields = 200;    // some 100 us between updates, then sleep
 
-  void start() {
-    job_.fetch_add(1, std::memory_order_release);
-    job_.notify_all();
-  }
+  bool idle(unsigned job) const { return submitted_.load(std::memory_order_acquire) == job; }
 
   void serve(int rank) {
-    unsigned seen = 0;
-    for (;;) {
-      for (int i = 0; i < kBarrierSpins && job_.load(std::memory_order_acquire) == seen; ++i) relax();
-      for (int i = 0; i < kIdleYields && job_.load(std::memory_order_acquire) == seen; ++i) {
-        sched_yield();
-      }
-      job_.wait(seen, std::memory_order_acquire);
-      ++seen;
-      if (!work_) return;
-      (*work_)(rank);
+    for (unsigned job = 0;; ++job) {
+      for (int i = 0; i < kBarrierSpins && idle(job); ++i) relax();
+      for (int i = 0; i < kIdleYields && idle(job); ++i) sched_yield();
+      while (idle(job)) submitted_.wait(job, std::memory_order_acquire);
+      if (stopped_) return;
+      work_(rank, job);
       barrier();
+      if (rank == 0) {
+        finished_.store(job + 1, std::memory_order_release);
+        finished_.notify_all();
+      }
     }
   }
 
   const int size_;
-  const std::function<void(int)>* work_ = nullptr;
+  const std::function<void(int, unsigned)> work_;
+  bool stopped_ = false;
   std::vector<std::thread> threads_;
-  alignas(64) std::atomic<unsigned> job_{0};
+  alignas(64) std::atomic<unsigned> submitted_{0};
+  alignas(64) std::atomic<unsigned> finished_{0};
   alignas(64) std::atomic<int> arrived_{0};
   alignas(64) std::atomic<unsigned> round_{0};
 };
