@@ -13,7 +13,13 @@ HERE = Path(__file__).resolve().parent
 CONFIG = HERE.parent / 'config'
 STEPS = {'state': '60000', 'image': '150000'}
 ARGUMENTS = [
-    *launching.run_arguments(steps=60000, episodes=20),
+    *(a for a in launching.run_arguments(steps=60000, episodes=20) if a.name != 'steps'),
+    DeclareLaunchArgument(
+        'steps',
+        default_value='',
+        description='Training steps of all robots together at which the run ends. Default: '
+        f'{STEPS["state"]}, from images {STEPS["image"]}.',
+    ),
     DeclareLaunchArgument(
         'backend',
         default_value='sim',
@@ -49,6 +55,9 @@ ARGUMENTS = [
 def start(context):
     """Start the emulated hand or none, the driver, and what learns."""
     value = launching.values(context, ARGUMENTS)
+    value['steps'] = value['steps'] or STEPS[value['observe']]
+    if value['appearance']:
+        launching.whole_numbers(value, 'appearance')
     hardware = value['backend'] == 'hardware'
     images = value['observe'] == 'image'
     driver = {
