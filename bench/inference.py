@@ -5,7 +5,8 @@
 
 Each contestant is a process with one thread that sleeps until its next tick, so that caches are
 cold and the processor wakes up, as on the robot. They take turns in slices, half of them beside
-our learner at full load, in its default threads, so that drift of the machine meets all alike.
+our learner at full load, with the threads and the priority it has by default, so that drift of the
+machine meets all alike.
 """
 
 import argparse
@@ -128,10 +129,13 @@ def learn(arguments: argparse.Namespace) -> None:
     """Be the learner: update while the last line said so, without end."""
     import threading
 
+    from sac_learner.priority import give_way
     from sac_learner.sac import Batch, Sac, SacConfig
     from sac_learner.settings import LearnerSettings
 
-    threads = arguments.learner_threads or LearnerSettings().thread_count()
+    settings = LearnerSettings()
+    give_way(settings.nice)
+    threads = arguments.learner_threads or settings.thread_count()
     learner = Sac(arguments.obs, None, arguments.act, SacConfig(), seed=0, threads=threads)
     rng = np.random.default_rng(1)
     size = {'vector': arguments.obs, 'next_vector': arguments.obs, 'action': arguments.act}
