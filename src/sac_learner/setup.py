@@ -55,6 +55,7 @@ setup(
         'test': ['pytest'],
         'gym': ['gymnasium[mujoco]'],
         'onnx': ['onnx', 'onnxscript'],
+        'sweep': ['optuna'],
     },
     zip_safe=False,
     maintainer='SAC robot learning maintainers',
@@ -69,6 +70,7 @@ setup(
             'evaluate = sac_learner.gym.evaluate:main',
             'plot = sac_learner.gym.plot:main',
             'export = sac_learner.gym.export:main',
+            'sweep = sac_learner.sweep.command:main',
         ]
     },
 )

@@ -1,0 +1,1 @@
+"""Many seeds and settings: Optuna chooses and remembers, runs are processes of their own."""
