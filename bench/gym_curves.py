@@ -3,6 +3,7 @@
     python3 bench/gym_curves.py --directory runs/curves --jobs 4 --peer-python PEERS/bin/python
     ... --algorithms sac sb3-sac sb3-td3 sb3-ddpg sb3-ppo --envs Humanoid-v5 --steps 1e6
     ... --report                        table and figure of what there is, no training
+    ... --report --steps 5e4            the same as of 50 000 steps
 
 The presets of docs/sac.md by their names (`sac` is the paper's), peers as `sb3-NAME`. Every run is
 a process with one thread and leaves its result in a directory of its own. Called again, finished
@@ -179,7 +180,7 @@ def report(runs: list[Run], arguments: argparse.Namespace) -> None:
         if not run.finished():
             unfinished.append(f'{run.name} ({points[-1][0] if points else 0} steps)')
             continue
-        steps, values = np.array(points, float).T
+        steps, values = np.array([p for p in points if p[0] <= run.limit], float).T
         curve = Curve(run.env, run.algorithm, run.seed, steps, values)
         groups.setdefault(run.env, {}).setdefault(run.algorithm, []).append(curve)
     known = environment_record(0)['packages']

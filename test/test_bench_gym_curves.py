@@ -48,6 +48,15 @@ def test_runs_that_have_not_ended_are_named_and_left_out(tmp_path):
     assert 'sac-Pendulum-v1-seed0 (200 steps)' in report.stdout
 
 
+@pytest.mark.slow
+def test_report_of_fewer_steps_is_as_of_those(tmp_path):
+    bench(tmp_path, '--seeds', '0', '--steps', '400')
+    report = bench(tmp_path, '--seeds', '0', '--steps', '200', '--report')
+    run = tmp_path / 'sac-Pendulum-v1-seed0'
+    early, _ = metrics.read(run / 'metrics.jsonl', 'evaluation')
+    assert f'| 200 | {early["return"]:.0f} (' in report.stdout
+
+
 def test_unknown_algorithm_is_refused_with_those_there_are(tmp_path):
     refused = bench(tmp_path, '--algorithms', 'trpo')
     assert refused.returncode == 2
