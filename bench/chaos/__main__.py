@@ -30,6 +30,7 @@ from chaos.network import HOSTS, Network, NoNamespacesError
 from chaos.rig import DISK, KINDS, Rig, Surroundings
 from chaos.schedule import Event, plan
 
+ROBOTS = ['dclaw', 'sawyer']
 DOMAIN = 60  # of the first rig, the others follow
 DRAIN = 90.0  # [s] the learners may take for what is left
 
@@ -39,7 +40,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog='bench/chaos', description=__doc__.split('\n')[0])
     parser.add_argument('--minutes', type=float, default=10.0, help='how long things go wrong')
     parser.add_argument('--seed', type=int, default=0, help='of plan, learning and simulation')
-    parser.add_argument('--robots', nargs='+', choices=sorted(KINDS), default=sorted(KINDS))
+    parser.add_argument('--robots', nargs='+', choices=sorted(KINDS), default=ROBOTS)
     parser.add_argument('--kills', type=int, default=20, help='SIGKILLs per robot, at least')
     parser.add_argument('--alone', action='store_true', help='no undisturbed runs beside')
     parser.add_argument('--plan', action='store_true', help='print the plan and end')

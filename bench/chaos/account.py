@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+import itertools
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -85,8 +88,8 @@ def take(rig: Rig) -> Account:
     found = _replayed(rig.run('workstation') / 'replay')
     executed = journal | wire
     counts = Counter(identity for identity, _ in found)
-    under_way, unsaved = _cut(rig.heard(f'/{rig.kind.name}/joint_command'), ended)
     agent, learner = rig.heard('/agent_status'), rig.heard('/learner_status')
+    under_way, unsaved = _cut(rig.heard(f'/{rig.kind.name}/joint_command'), agent, ended)
     return Account(
         recorded=len(journal),
         replayed=len(found),
@@ -135,26 +138,36 @@ def _replayed(directory: Path) -> list[tuple[Identity, float]]:
         replay.close()
 
 
-def _cut(commands: Sequence[list[Any]], ended: dict[int, bool]) -> tuple[int, int]:
+def _cut(
+    commands: Sequence[list[Any]], statuses: Sequence[list[Any]], ended: dict[int, bool]
+) -> tuple[int, int]:
     """Count the steps that died with a process: under way, and completed but not yet on the disk.
 
     Args:
         commands: Arrival, stamp of the observation that is answered, and number, which begins
             again with each process.
+        statuses: Arrival and state of the agent. Commands after a change of state only hold.
         ended: Of each recorded step, by its observation's stamp: whether it ended an episode.
     """
+    changes = [
+        time
+        for (_, before, *_), (time, state, *_) in itertools.pairwise(statuses)
+        if state != before
+    ]
     under_way = completed = trailing = last = 0
-    within = False  # whether the last recorded step goes on
-    for _, stamp, number, *_ in [*commands, [0.0, 0, 0]]:
+    until = -math.inf  # a command later than this is not of the episode of the last recorded step
+    for time, stamp, number, *_ in [*commands, [math.inf, 0, 0]]:
         if number <= last:
-            if within and trailing:
-                under_way += 1
-                completed += trailing - 1
-            trailing, within = 0, False
+            under_way += trailing > 0
+            completed += max(0, trailing - 1)
+            trailing, until = 0, -math.inf
         last = number
         if stamp in ended:
-            trailing, within = 0, not ended[stamp]
-        else:
+            later = bisect_right(changes, time)
+            until = changes[later] if later < len(changes) else math.inf
+            until = -math.inf if ended[stamp] else until
+            trailing = 0
+        elif time < until:
             trailing += 1
     return under_way, completed
 
