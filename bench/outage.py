@@ -46,6 +46,9 @@ def main() -> int:
     parser.add_argument('--loss', type=float, default=0.0, help='share of lost packets')
     parser.add_argument('--cut', type=float, default=0.0, help='network down [s]')
     parser.add_argument('--kill-agent', type=int, default=0, help='how often')
+    parser.add_argument(
+        '--gap', type=float, default=1.5, help='allowed between commands [periods]'
+    )
     parser.add_argument('--settle', type=float, default=SETTLE, help='time before the first [s]')
     options = parser.parse_args()
     print(f'load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores')
@@ -79,6 +82,7 @@ def measure(name: str, options: argparse.Namespace, domain: int) -> bool:
                 options.stop,
                 lambda: child.signal(signal.SIGSTOP),
                 lambda: child.signal(signal.SIGCONT),
+                options.gap,
             )
         if options.cut:
             assert surroundings.network is not None
@@ -93,6 +97,7 @@ def measure(name: str, options: argparse.Namespace, domain: int) -> bool:
                 options.cut,
                 lambda: loss(1.0),
                 lambda: loss(options.loss),
+                options.gap,
             )
         drained = rig.drain(60.0)
         rig.end()
@@ -104,7 +109,9 @@ def measure(name: str, options: argparse.Namespace, domain: int) -> bool:
         return good and drained and found.exact
 
 
-def _outage(rig: Rig, text: str, duration: float, begin: object, end: object) -> bool:
+def _outage(
+    rig: Rig, text: str, duration: float, begin: object, end: object, allowed: float
+) -> bool:
     """Measure gaps in the command topic during and after an outage, and when weights act again."""
     assert callable(begin)
     assert callable(end)
@@ -126,7 +133,7 @@ def _outage(rig: Rig, text: str, duration: float, begin: object, end: object) ->
         f'{rig.kind.name:9} {text}: {gaps.size} commands, largest gap {worst:.2f} periods, new '
         f'weights act after {back:.1f} s'
     )
-    return worst <= 1.5 and back <= 5.0
+    return worst <= allowed and back <= 5.0
 
 
 def _killed(rig: Rig, count: int) -> bool:

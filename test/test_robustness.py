@@ -119,10 +119,12 @@ def test_the_books_balance_after_chaos(tmp_path):
     assert 'the books balance' in output
 
 
+# On a busy machine the fakes are late as well: three periods here, 1.5 in the bench on its own.
 def test_a_stopped_learner_is_invisible_to_the_robot():
     output = run(
-        BENCH / 'outage.py', '--stop', '8', '--settle', '25', '--robots', 'dclaw', timeout=300
-    )
+        BENCH / 'outage.py', '--stop', '8', '--settle', '25', '--robots', 'dclaw', '--gap', '3',
+        timeout=300,
+    )  # fmt: skip
     assert 'lost 0, doubled 0' in output
 
 
@@ -135,6 +137,6 @@ def test_a_bad_network_between_two_hosts_loses_nothing(bench):
         pytest.skip(str(error))
     output = run(
         BENCH / 'outage.py', '--loss', '0.05', '--cut', '5', '--settle', '25', '--robots', 'dclaw',
-        timeout=300,
+        '--gap', '3', timeout=300,
     )  # fmt: skip
     assert 'lost 0, doubled 0' in output
