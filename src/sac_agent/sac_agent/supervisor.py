@@ -14,6 +14,7 @@ from sac_agent.reset_cycle import ResetCycle
 from sac_agent.sensor_input import SensorInput
 from sac_core import qos
 
+WAIT_PERIOD = 10.0  # [s] between two complaints
 LOCKSTEP_PATIENCE = 5.0  # [s] a simulated robot may need for one answer
 
 _LIMP = ('limp', 'estop')  # how the driver's state begins when it takes no commands
@@ -115,6 +116,9 @@ class Supervisor:
             missing = self._missing(now)
             if missing:
                 machine.reason = f'for {", ".join(missing)}'
+                self._node.get_logger().warning(
+                    f'waits {machine.reason}', throttle_duration_sec=WAIT_PERIOD, skip_first=True
+                )
             else:
                 machine.on(Event.READY, now)
         if machine.state is State.RESETTING:
@@ -127,7 +131,11 @@ class Supervisor:
         if self._driver_state.startswith(_LIMP):
             missing.append(f'the driver, which is {self._driver_state}')
         if not self._lockstep:
-            missing += self._sensors.silent(now)
+            sensors = self._pilot.config.sensors
+            missing += [
+                f'{name} on {self._node.resolve_topic_name(sensors[name].topic)}'
+                for name in self._sensors.silent(now)
+            ]
         return missing
 
     def _watch_sensors(self, now: float) -> None:

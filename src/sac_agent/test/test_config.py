@@ -72,7 +72,7 @@ def test_a_missing_key_is_named_with_its_meaning(content):
 
 def test_check_config_accepts_the_shipped_file(capsys):
     assert check_config.main([str(CONFIG)]) == 0
-    assert 'task dclaw_valve, 10 Hz, 43 observations, 9 actions' in capsys.readouterr().out
+    assert 'task dclaw_valve, 10 Hz, 45 observations, 9 actions' in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,12 @@ where its values are. So the same object serves robot, simulation, Gymnasium and
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, is_dataclass
 from importlib import import_module
 from importlib.metadata import entry_points
+import inspect
+import traceback
 from typing import Any, ClassVar
 
 import numpy as np
@@ -143,7 +145,8 @@ def find_task(reference: str) -> type[Task]:
         else:
             names = sorted({*known, *_OWN})
             raise ConfigError(
-                f'task: must be one of {", ".join(names)}, or module:Class, got {reference!r}'
+                f'task: must be one of {", ".join(names)}, or module:Class, got {reference!r}; a '
+                'task of your own package is found once its workspace is sourced'
             )
     if not (isinstance(found, type) and issubclass(found, Task)):
         raise ConfigError(f'task: {reference!r} is no subclass of sac_agent.tasks.task.Task')
@@ -158,7 +161,81 @@ def make_task(
     if not is_dataclass(task_type.config_type):
         raise ConfigError(f'task: {reference}.config_type must be a dataclass')
     config = load(task_type.config_type, parameters, 'task_parameters')
-    return task_type(layout, config, period)
+    try:
+        return task_type(layout, config, period)
+    except ConfigError:
+        raise
+    except Exception as error:
+        raise ConfigError(
+            f'task: {reference} cannot be made: {_where(error, task_type)}'
+        ) from error
+
+
+def try_task(task: Task, actions: int) -> None:
+    """Call everything a task has to offer, with made-up numbers.
+
+    Args:
+        task: What is tried.
+        actions: Number of action elements A.
+
+    Raises:
+        ConfigError: It raises, or returns what an agent could not use.
+    """
+    rng = np.random.default_rng(0)
+    sensors = rng.uniform(-1.0, 1.0, (3, task.layout.size))
+    made = rng.uniform(-1.0, 1.0, (2, actions))
+    trajectory = Trajectory(sensors, made, terminated=False, period=task.period)
+    name = type(task).__name__
+    calls: dict[str, Callable[[], Any]] = {
+        'reset_goal': lambda: _numbers(task.reset_goal(rng)),
+        'reward': lambda: _vector(
+            task.reward(sensors[1], made[1], sensors[2], list(made[:1])), task.reward_names
+        ),
+        'terminated': lambda: bool(task.terminated(sensors[2])),
+        'features': lambda: _vector(task.features(sensors[0]), task.feature_names),
+        'success': lambda: bool(task.success(trajectory)),
+        'metrics': lambda: _numbers(task.metrics(trajectory)),
+    }
+    for method, call in calls.items():
+        try:
+            call()
+        except Exception as error:
+            raise ConfigError(
+                f'task: {name}.{method} failed: {_where(error, type(task))}'
+            ) from error
+    metrics = task.metrics(trajectory)
+    if task.distance and task.distance not in metrics:
+        raise ConfigError(
+            f'task: {name}.distance is {task.distance!r}, metrics returns only '
+            f'{", ".join(metrics) or "nothing"}'
+        )
+
+
+def _vector(values: Any, names: Sequence[str]) -> None:
+    shape = np.asarray(values, dtype=np.float64).shape
+    if shape != (len(names),):
+        raise ValueError(
+            f'must return {len(names)} numbers, {", ".join(names)}; got shape {shape}'
+        )
+
+
+def _numbers(values: Mapping[str, float]) -> None:
+    for name, value in values.items():
+        float(value)
+        if not isinstance(name, str):
+            raise TypeError(f'names must be text, got {name!r}')
+
+
+def _where(error: Exception, task_type: type[Task]) -> str:
+    """Return what went wrong, and in which line of the task."""
+    file = inspect.getfile(task_type)
+    lines = [
+        frame.lineno
+        for frame in traceback.extract_tb(error.__traceback__)
+        if frame.filename == file
+    ]
+    place = f' ({file}, line {lines[-1]})' if lines else ''
+    return f'{type(error).__name__}: {error}{place}'
 
 
 # Also found where this package is used from its source folder, without being installed.

@@ -8,6 +8,7 @@ import sys
 from sac_agent.config import from_file
 from sac_agent.errors import ConfigError
 from sac_agent.pilot import Pilot
+from sac_agent.tasks.task import try_task
 
 CONFIGURATION_ERROR = 2
 
@@ -24,7 +25,9 @@ def main(arguments: list[str] | None = None) -> int:
         if options.task:
             config = replace(config, task=options.task)
         try:
-            spec = Pilot(config, now=0.0).spec
+            pilot = Pilot(config, now=0.0)
+            try_task(pilot.task, pilot.mapper.size)
+            spec = pilot.spec
         except ConfigError as error:
             raise ConfigError(f'{options.file}: sac_agent.{error}') from None
     except ConfigError as error:
