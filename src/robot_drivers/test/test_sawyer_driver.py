@@ -1,13 +1,7 @@
 """The driver against the emulated robot: life, time-outs, stops, reset, equality with the twin."""
 
 from collections.abc import Callable, Iterator
-import json
-import os
-import socket
-import subprocess
-import sys
 import time
-from typing import Any
 
 import numpy as np
 import pytest
@@ -16,12 +10,12 @@ from robot_drivers.driver import Driver
 from robot_drivers.errors import (
     ConnectionFailedError,
     EstopError,
-    MotorFaultError,
     NotConnectedError,
     NotEnabledError,
     ResetFailedError,
     StaleStateError,
 )
+from robot_drivers.faults.rigs import ArmRig
 from robot_drivers.robot import Connection
 from robot_drivers.safety import SafetyConfig
 from robot_drivers.sawyer import create, topics
@@ -43,48 +37,9 @@ from robot_drivers.sawyer.twin import SawyerTwin
 SMALL = 0.2 * LEARNING_EFFORT
 
 
-class EmulatedArm:
-    """An emulator in its own process, and its control socket."""
-
-    def __init__(self, clock: str) -> None:
-        self.process = subprocess.Popen(
-            [
-                *(sys.executable, '-m', 'robot_drivers.sawyer.emulator'),
-                *('--master-port', '0', '--clock', clock),
-            ],
-            stdout=subprocess.PIPE,
-            text=True,
-            env=os.environ | {'PYTHONPATH': os.pathsep.join(filter(None, sys.path))},
-        )
-        assert self.process.stdout is not None
-        _, self.uri, _, port = self.process.stdout.readline().split()
-        self._socket = socket.create_connection(('127.0.0.1', int(port)), 5.0)
-        self._lines = self._socket.makefile('r')
-
-    def do(self, name: str, **arguments: Any) -> dict[str, Any]:
-        self._socket.sendall(json.dumps({'do': name, **arguments}).encode() + b'\n')
-        answer: dict[str, Any] = json.loads(self._lines.readline())
-        assert answer['ok'], answer
-        return answer
-
-    def time_until(
-        self, condition: Callable[[dict[str, Any]], bool], since: float, timeout: float = 5.0
-    ) -> float:
-        """Return seconds from ``since`` until the robot is as wanted."""
-        while not condition(self.do('query')):
-            assert time.monotonic() - since < timeout, self.do('query')
-        return time.monotonic() - since
-
-    def close(self) -> None:
-        self._lines.close()
-        self._socket.close()
-        self.process.terminate()
-        self.process.communicate(timeout=10)
-
-
 @pytest.fixture
-def wall_arm() -> Iterator[EmulatedArm]:
-    arm = EmulatedArm('wall')
+def wall_arm() -> Iterator[ArmRig]:
+    arm = ArmRig('wall')
     yield arm
     arm.close()
 
@@ -363,7 +318,7 @@ def test_lost_states_end_the_wait(lockstep):
 
 @pytest.mark.slow
 def test_driver_is_fast_enough_to_learn_through():
-    arm = EmulatedArm('lockstep')
+    arm = ArmRig('lockstep')
     try:
         with create(SawyerConfig(), Connection(arm.uri, 'sim', 'lockstep')) as robot:
             robot.enable()
@@ -411,84 +366,6 @@ def test_silent_policy_ends_in_damping_then_hold(wall_robot, wall_arm, report_fa
     assert wall_arm.do('query')['mode'] == 'torque'
 
 
-DRIVER = """
-import sys, time
-import numpy as np
-from robot_drivers.robot import Connection
-from robot_drivers.sawyer import create
-from robot_drivers.sawyer.config import SawyerConfig
-robot = create(SawyerConfig(), Connection(sys.argv[1], 'sim', 'wall'))
-robot.connect()
-robot.enable()
-sys.stdout.write('driving')
-sys.stdout.close()
-while True:
-    robot.command(np.array([0.8, 0, 0, 0, 0, 0, 0]))
-    time.sleep(0.01)
-"""
-
-
-@pytest.mark.parametrize('number', [9, 19], ids=['killed', 'frozen'])
-def test_lost_driver_process_leaves_the_robot_holding(wall_arm, number, report_fault):
-    driver = subprocess.Popen(
-        [sys.executable, '-c', DRIVER, wall_arm.uri],
-        stdout=subprocess.PIPE,
-        env=os.environ | {'PYTHONPATH': os.pathsep.join(filter(None, sys.path))},
-    )
-    try:
-        wall_arm.time_until(lambda a: a['mode'] == 'torque', time.monotonic(), 20.0)
-        assert wall_arm.do('query')['torque'][0] == pytest.approx(0.8)
-        lost = time.monotonic()
-        os.kill(driver.pid, number)
-        taken = wall_arm.time_until(lambda a: a['mode'] == 'position', lost)
-    finally:
-        driver.kill()
-        driver.communicate()
-    answer = wall_arm.do('query')
-    assert not any(answer['torque'])
-    assert answer['reverts'] == 1
-    report_fault(f'sawyer: driver process signal {number}', 'robot holds position', taken)
-    assert taken < 0.1
-
-
-@pytest.mark.parametrize(
-    ('fault', 'error', 'text'),
-    [
-        ('press_estop', EstopError, 'user'),
-        ('fail_joint', EstopError, 'joint fault'),
-        ('disable', MotorFaultError, 'disabled'),
-        ('freeze', StaleStateError, 'old'),
-    ],
-)
-def test_fault_ends_commanding_within_100_ms(
-    wall_robot, wall_arm, fault, error, text, report_fault
-):
-    wall_robot.enable()
-    spin(wall_robot, 0.3, SMALL)
-    begin = time.monotonic()
-    wall_arm.do(fault)
-    assert text in str(spin_until(wall_robot, error))
-    taken = time.monotonic() - begin
-    wall_robot.limp()
-    commands = wall_arm.do('query')['commands']
-    time.sleep(0.05)
-    assert wall_arm.do('query')['commands'] == commands
-    report_fault(f'sawyer: {fault}', f'{error.__name__}, nothing sent', taken)
-    assert taken < (0.25 if fault == 'freeze' else 0.1)
-
-
-@pytest.mark.parametrize('topic', [topics.JOINT_STATES, topics.ENDPOINT_STATE, topics.ROBOT_STATE])
-def test_silent_topic_ends_commanding(wall_robot, wall_arm, topic, report_fault):
-    wall_robot.enable()
-    spin(wall_robot, 0.3, SMALL)
-    begin = time.monotonic()
-    wall_arm.do('mute', topics=[topic])
-    spin_until(wall_robot, StaleStateError)
-    taken = time.monotonic() - begin
-    report_fault(f'sawyer: {topic} silent', 'StaleStateError, nothing sent', taken)
-    assert taken < 0.25
-
-
 def test_states_that_came_while_the_process_was_halted_are_not_stale(wall_arm):
     link = SawyerLink.open(wall_arm.uri, '', 5.0)
     try:
@@ -515,16 +392,6 @@ def test_dropped_commands_revert_to_position_then_recover(wall_robot, wall_arm, 
     assert taken < 0.15
     spin(wall_robot, 0.3, SMALL)
     assert wall_arm.do('query')['mode'] == 'torque'
-
-
-def test_robot_that_hangs_up_is_reported(wall_robot, wall_arm, report_fault):
-    wall_robot.enable()
-    spin(wall_robot, 0.2, SMALL)
-    begin = time.monotonic()
-    wall_arm.process.kill()
-    error = spin_until(wall_robot, NotConnectedError)
-    report_fault('sawyer: robot gone', 'NotConnectedError', time.monotonic() - begin)
-    assert 'hung up' in str(error)
 
 
 def test_reset_works_on_the_wall_clock(wall_robot):
