@@ -4,6 +4,8 @@ from robot_drivers.dclaw.config import DclawConfig
 from robot_drivers.registry import RobotType
 from robot_drivers.robot import Connection, Robot
 
+LOCKSTEP_LATENCY = 50.0  # [ms] time stands still meanwhile: a busy machine is no fault
+
 
 def emulated_time(port: str) -> float:
     """Return the emulator's time [s], so that stamps go on where an earlier driver ended."""
@@ -25,9 +27,11 @@ def create(config: DclawConfig, connection: Connection) -> Robot:
     from robot_drivers.dclaw.camera import create_camera
     from robot_drivers.dclaw.claw import DynamixelClaw
 
-    bus = DynamixelBus(connection.port, config.baud_rate)
+    lockstep = connection.clock == 'lockstep'
+    latency = LOCKSTEP_LATENCY if lockstep else None
+    bus = DynamixelBus(connection.port, config.baud_rate, latency)
     claw = DynamixelClaw(bus, config, connection.clock, create_camera(config, connection))
-    if connection.clock == 'lockstep':
+    if lockstep:
         claw.origin = lambda: emulated_time(connection.port)
     return claw
 
