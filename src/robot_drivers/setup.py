@@ -38,7 +38,7 @@ setup(
             'dclaw_emulator = robot_drivers.dclaw.emulator.main:main',
             'minitaur_emulator = robot_drivers.minitaur.emulator:main',
             'describe_robot = robot_drivers.sim.describe.main:main',
-            'minitaur_pd_node = robot_drivers.minitaur.pd_node:main',
+            'minitaur_pd_node = robot_drivers.main:minitaur_pd',
             'sawyer_emulator = robot_drivers.sawyer.emulator:main',
         ],
         'robot_drivers.robots': [

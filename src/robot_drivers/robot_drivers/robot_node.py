@@ -14,6 +14,7 @@ import time
 from typing import Any
 
 import rclpy
+from rclpy.context import Context
 from rclpy.executors import ExternalShutdownException
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.signals import SignalHandlerOptions
@@ -40,16 +41,19 @@ CONNECT_PERIOD = 0.1  # [s] between two attempts to find an emulated robot
 class RobotNode(LifecycleNode):
     """Owns the robot: publishes its state, carries out commands that are safe."""
 
-    def __init__(self, cancelled: Callable[[], bool] = lambda: False) -> None:
+    def __init__(
+        self, cancelled: Callable[[], bool] = lambda: False, context: Context | None = None
+    ) -> None:
         """Declare the parameters; the robot waits for configuration.
 
         Args:
             cancelled: Whether somebody wants to end while a robot is waited for.
+            context: Of ROS; None: the process's own.
 
         Raises:
             ValueError: A parameter is unknown or not admissible.
         """
-        super().__init__('driver')
+        super().__init__('driver', context=context)
         self.settings = declare_config(self, NodeConfig)
         self._robot_type = find_robot(self.settings.robot)
         self._robot_config = declare_config(

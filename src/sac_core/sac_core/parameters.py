@@ -121,6 +121,9 @@ def _describe(item: 'Field[Any]') -> str:
     text = str(item.metadata['doc'])
     if 'choices' in item.metadata:
         text += f' One of {", ".join(map(str, item.metadata["choices"]))}.'
+    if 'range' in item.metadata and isinstance(_default(item), tuple):
+        low, high = item.metadata['range']  # ROS has ranges for single numbers only
+        text += f' Each from {low} to {high}.'
     return text
 
 

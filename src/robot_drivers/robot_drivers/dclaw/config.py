@@ -89,7 +89,8 @@ class DclawConfig:
         default=3.0, metadata={'doc': 'Speed of scripted motions [rad/s].', 'range': (0.1, 6.0)}
     )
     camera_name: str = field(
-        default='top', metadata={'doc': 'Camera of the emulated scene: top, front or film.'}
+        default='top',
+        metadata={'doc': 'Camera of the emulated scene.', 'choices': ('top', 'front', 'film')},
     )
     image_height: int = field(
         default=64, metadata={'doc': 'Rows of image_raw.', 'range': (8, 1080)}

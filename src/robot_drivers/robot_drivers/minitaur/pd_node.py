@@ -8,6 +8,8 @@ second.
 
 from __future__ import annotations
 
+import sys
+
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
@@ -18,7 +20,8 @@ from std_msgs.msg import Float64MultiArray
 
 from robot_drivers.minitaur.torque_loop import TorqueLoop, TorqueLoopConfig
 from sac_core import qos
-from sac_core.parameters import declare_config
+from sac_core.parameters import declare_config, refuse_unknown
+from sac_core.startup import CONFIGURATION_ERROR
 
 
 class PdNode(LifecycleNode):
@@ -29,6 +32,7 @@ class PdNode(LifecycleNode):
         super().__init__('minitaur_pd')
         self._config = declare_config(self, TorqueLoopConfig)
         self.declare_parameter('autostart', False)
+        refuse_unknown(self)
         self._loop = TorqueLoop(self._config)
         self._next = 0.0
         self._refused = self._sent = 0
@@ -130,10 +134,15 @@ class PdNode(LifecycleNode):
         return float(self.get_clock().now().nanoseconds) * 1e-9
 
 
-def main(args: list[str] | None = None) -> None:
-    """Run the node until it is interrupted."""
+def main(args: list[str] | None = None) -> int:
+    """Run the node until it is interrupted; 2: a parameter is wrong."""
     rclpy.init(args=args)
-    node = PdNode()
+    try:
+        node = PdNode()
+    except ValueError as error:
+        sys.stderr.write(f'minitaur_pd_node: {error}\n')
+        rclpy.try_shutdown()
+        return CONFIGURATION_ERROR
     if node.get_parameter('autostart').value:
         node.trigger_configure()
         node.trigger_activate()
@@ -147,3 +156,4 @@ def main(args: list[str] | None = None) -> None:
         executor.shutdown()
         node.destroy_node()
         rclpy.try_shutdown()
+    return 0

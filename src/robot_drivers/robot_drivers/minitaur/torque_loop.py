@@ -39,7 +39,7 @@ class TorqueLoopConfig:
         default=0.015, metadata={'doc': 'PWM duty per velocity [s/rad].', 'range': (0, 0.1)}
     )
     command_timeout: float = field(
-        default=0.1,
+        default=0.08,
         metadata={'doc': 'Silence after which the legs are damped [s].', 'range': (0.01, 1.0)},
     )
     state_timeout: float = field(

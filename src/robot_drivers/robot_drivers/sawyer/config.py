@@ -37,11 +37,17 @@ class SawyerConfig:
     )
     effort_limit: tuple[float, ...] = field(
         default=tuple(LEARNING_EFFORT.tolist()),
-        metadata={'doc': 'Largest torques beyond gravity compensation, j0..j6 [Nm].'},
+        metadata={
+            'doc': 'Largest torques beyond gravity compensation, j0..j6 [Nm].',
+            'range': (0.0, 80.0),
+        },
     )
     velocity_limit: tuple[float, ...] = field(
         default=tuple(VELOCITY_LIMIT.tolist()),
-        metadata={'doc': 'A joint as fast as this is not accelerated further, j0..j6 [rad/s].'},
+        metadata={
+            'doc': 'A joint as fast as this is not accelerated further, j0..j6 [rad/s].',
+            'range': (0.0, 5.0),
+        },
     )
     stop_velocity: float = field(
         default=5.0,
@@ -119,16 +125,20 @@ class SawyerConfig:
         },
     )
     hand_lower: tuple[float, ...] = field(
-        default=(0.3, -0.4, 0.2), metadata={'doc': 'Box of the hand, lower x y z [m].'}
+        default=(0.3, -0.4, 0.2),
+        metadata={'doc': 'Box of the hand, lower x y z [m].', 'range': (-2.0, 2.0)},
     )
     hand_upper: tuple[float, ...] = field(
-        default=(0.7, 0.4, 0.7), metadata={'doc': 'Box of the hand, upper x y z [m].'}
+        default=(0.7, 0.4, 0.7),
+        metadata={'doc': 'Box of the hand, upper x y z [m].', 'range': (-2.0, 2.0)},
     )
     link_lower: tuple[float, ...] = field(
-        default=(-0.2, -0.6, 0.2), metadata={'doc': 'Box of links l3..l6, lower x y z [m].'}
+        default=(-0.2, -0.6, 0.2),
+        metadata={'doc': 'Box of links l3..l6, lower x y z [m].', 'range': (-2.0, 2.0)},
     )
     link_upper: tuple[float, ...] = field(
-        default=(0.9, 0.4, 1.0), metadata={'doc': 'Box of links l3..l6, upper x y z [m].'}
+        default=(0.9, 0.4, 1.0),
+        metadata={'doc': 'Box of links l3..l6, upper x y z [m].', 'range': (-2.0, 2.0)},
     )
     reset_stiffness: float = field(
         default=20.0,
