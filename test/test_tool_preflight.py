@@ -19,10 +19,11 @@ from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
-from sensor_msgs.msg import JointState
-from std_msgs.msg import Float64, Float64MultiArray
+from sensor_msgs.msg import Image, JointState
+from std_msgs.msg import Float64, Float64MultiArray, Header
+from std_srvs.srv import SetBool
 
-from sac_agent.tools import checks, preflight
+from sac_agent.tools import checks, nudge, preflight
 
 FILE = """
 /**/sac_agent:
@@ -34,7 +35,7 @@ FILE = """
         topic: joint_states
         type: sensor_msgs/msg/JointState
         names: [a, b]
-        reliable: {reliable}
+        reliable: {reliable}{sensors}
     observation:
       fields:
         position:
@@ -42,14 +43,22 @@ FILE = """
     actions:
       arm:
         topic: command
+        mode: {mode}
         type: std_msgs/msg/Float64MultiArray
         names: [a, b]
         low: [-1.0, -1.0]
         high: [1.0, 1.0]
-        state: joints.position
     episode:
-      reset_service: ''
+      reset_service: '{reset}'
+      reset_type: std_srvs/srv/Trigger
+{more}
 """
+
+CAMERA = """
+      camera:
+        topic: camera
+        type: {type}"""
+
 
 TASK = """
 import numpy as np
@@ -79,6 +88,8 @@ class Fault:
     move: Callable[[np.ndarray], np.ndarray] = lambda change: change
     speak: bool = True
     delay: float = 0.0
+    mode: str = 'position'
+    second: Any = None  # a further sensor: its messages, by the time of the first
     extra: dict[str, Any] = field(default_factory=dict)
 
 
@@ -93,6 +104,7 @@ class FakeRobot:
         self._position = np.array(fault.start)
         self._home = np.array(fault.start)
         self._target = np.array(fault.start)
+        self._velocity, self._command = np.zeros(2), np.zeros(2)
         self._pending: list[tuple[float, np.ndarray]] = []
         reliability = (
             ReliabilityPolicy.BEST_EFFORT if fault.best_effort else ReliabilityPolicy.RELIABLE
@@ -106,6 +118,9 @@ class FakeRobot:
                 self._node.create_timer(1.0 / fault.rate, self._tell)
         if fault.subscribe:
             self._node.create_subscription(fault.command_type, 'command', self._take, 1)
+        if fault.second is not None:
+            self._second = self._node.create_publisher(type(fault.second(0)), 'camera', 5)
+        self._node.create_service(SetBool, 'wrong', lambda request, response: response)
         if fault.second_commander:
             self._node.create_publisher(Float64MultiArray, 'command', 1)
         self._executor = SingleThreadedExecutor(context=self._context)
@@ -129,17 +144,31 @@ class FakeRobot:
 
     def _tell(self) -> None:
         while self._pending and self._pending[0][0] <= time.monotonic():
-            self._target = self._home + self._fault.move(self._pending.pop(0)[1] - self._home)
-        self._position += 0.5 * (self._target - self._position)
+            self._command = self._pending.pop(0)[1]
+        self._move(1.0 / self._fault.rate)
         if self._fault.type_name != 'JointState':
             self._publisher.publish(Float64())
             return
+        if self._fault.second is not None:
+            self._second.publish(self._fault.second(time.time_ns()))
         message = JointState(name=list(self._fault.names))
         message.position = self._fault.values(self._position.copy()).tolist()
         message.velocity = [0.0] * len(self._fault.names)
         stamp = self._fault.stamp(time.time_ns())
         message.header.stamp.sec, message.header.stamp.nanosec = divmod(stamp, 10**9)
         self._publisher.publish(message)
+
+    def _move(self, period: float) -> None:
+        command, move = self._command, self._fault.move
+        if self._fault.mode == 'position':
+            if command.any():
+                self._target = self._home + move(command - self._home)
+            self._position += 0.5 * (self._target - self._position)
+        elif self._fault.mode == 'velocity':
+            self._position += move(command) * period
+        else:
+            self._velocity += move(command) * period - 2.0 * self._velocity * period
+            self._position += self._velocity * period
 
 
 @pytest.fixture
@@ -148,12 +177,27 @@ def examine(tmp_path: Path, monkeypatch) -> Iterator[Callable[..., tuple[int, st
     (tmp_path / 'test_tool_preflight_task.py').write_text(TASK)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(preflight, 'DISCOVERY', 3.0)
-    monkeypatch.setattr(preflight, 'NUDGE_TIME', 0.5)
+    monkeypatch.setattr(nudge, 'LONG', 0.5)
 
-    def run(fault: Fault, *arguments: str, reliable: bool = False) -> tuple[int, str]:
+    def run(
+        fault: Fault,
+        *arguments: str,
+        reliable: bool = False,
+        reset: str = '',
+        sensors: str = '',
+        more: str = '',
+    ) -> tuple[int, str]:
         robots.append(FakeRobot(fault))
         path = tmp_path / 'robot.yaml'
-        path.write_text(FILE.format(reliable=str(reliable).lower()))
+        path.write_text(
+            FILE.format(
+                reliable=str(reliable).lower(),
+                mode=fault.mode,
+                reset=reset,
+                sensors=sensors,
+                more=more,
+            )
+        )
         output = io.StringIO()
         code = preflight.main([str(path), '--duration', '0.7', *arguments], output)
         return code, output.getvalue()
@@ -209,6 +253,77 @@ def test_a_fault_that_shows_in_motion_is_named(examine, cause: str) -> None:
     assert cause in text
 
 
+PUSHED = {
+    'sign: a was pushed up and moved': Fault(mode='effort', move=lambda effort: -9 * effort),
+    'joint-swapped: a was pushed, b moved': Fault(
+        mode='effort', move=lambda effort: 9 * effort[::-1].copy()
+    ),
+    'sign: b was asked to move by': Fault(
+        mode='velocity', move=lambda speed: speed * np.array([1.0, -1.0])
+    ),
+    'gain: a was asked to move by': Fault(mode='velocity', move=lambda speed: 60 * speed),
+    'no-motion: a': Fault(mode='velocity', move=lambda speed: 0 * speed),
+}
+
+
+@pytest.mark.parametrize('cause', PUSHED)
+def test_joints_with_speeds_and_efforts_are_tried_as_well(examine, cause: str) -> None:
+    code, text = examine(PUSHED[cause], '--yes')
+    assert code == 1, text
+    assert cause in text
+
+
+@pytest.mark.parametrize(('mode', 'gain'), [('velocity', 1.0), ('effort', 9.0)])
+def test_a_healthy_robot_passes_in_every_mode(examine, mode: str, gain: float) -> None:
+    code, text = examine(Fault(mode=mode, move=lambda command: gain * command), '--yes')
+    assert (code, text) == (0, 'no problem found\n')
+
+
+def stamped(nanoseconds: int) -> Header:
+    header = Header()
+    header.stamp.sec, header.stamp.nanosec = divmod(nanoseconds, 10**9)
+    return header
+
+
+def image(now: int, encoding: str = 'mono8', age: int = 0) -> Image:
+    made = Image(header=stamped(now - age), height=2, width=2, step=2, encoding=encoding)
+    made.data = [0, 1, 2, 3]
+    return made
+
+
+IMAGE = CAMERA.format(type='sensor_msgs/msg/Image')
+
+
+def test_an_image_that_cannot_be_read_is_named(examine) -> None:
+    fault = Fault(second=lambda now: image(now, encoding='yuv422'))
+    code, text = examine(fault, sensors=IMAGE)
+    assert (code, 'content: camera: image encoding must be one of' in text) == (1, True), text
+
+
+def test_sensors_that_never_belong_together_are_named(examine) -> None:
+    half_a_period_apart = Fault(second=lambda now: image(now, age=10_000_000))
+    slop = '    timing: {{slop: {}}}'
+    code, text = examine(half_a_period_apart, sensors=IMAGE, more=slop.format(0.001))
+    assert (code, 'sets: camera, joints come within 0.001 s of each other' in text) == (1, True)
+    code, text = examine(half_a_period_apart, '--no-motion', sensors=IMAGE, more=slop.format(0.06))
+    assert (code, 'no problem found' in text) == (0, True), text
+
+
+def test_a_reset_service_that_is_not_there_or_of_another_type_is_named(examine) -> None:
+    code, text = examine(Fault(), reset='missing')
+    assert (code, 'service-missing: nobody offers /missing' in text) == (1, True), text
+    code, text = examine(Fault(), reset='wrong')
+    expected = 'service-type: /wrong is a std_srvs/srv/SetBool, the file says std_srvs/srv/Trigger'
+    assert (code, expected in text) == (1, True), text
+
+
+def test_the_memory_is_that_of_the_replay_in_the_file(examine, tmp_path: Path) -> None:
+    other = tmp_path / 'large.yaml'
+    other.write_text('/**/sac_learner: {ros__parameters: {replay_capacity: 1000000000000}}')
+    code, text = examine(Fault(), str(other))
+    assert (code, 'memory: a full replay' in text) == (1, True), text
+
+
 def test_best_effort_where_reliable_is_asked_for_is_named(examine) -> None:
     code, text = examine(Fault(best_effort=True), '--yes', reliable=True)
     assert (code, 'qos: joint_states' in text) == (1, True), text
@@ -233,7 +348,11 @@ def test_nothing_moves_without_consent(examine, monkeypatch) -> None:
     monkeypatch.setattr('sys.stdin', io.StringIO('no\n'))
     code, text = examine(Fault(move=lambda change: -change))
     assert code == 0
-    assert 'Is everybody clear of the robot? [y/N] joints are not moved' in text
+    assert text == (
+        'a, b: each moves by 3 % of its range and back.\n'
+        'Is everybody clear of the robot? [y/N] joints are not moved\n'
+        'no problem found\n'
+    )
 
 
 def test_a_wrong_file_is_a_usage_error(tmp_path, capsys) -> None:

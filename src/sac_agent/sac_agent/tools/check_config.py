@@ -19,7 +19,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument('file', type=Path, help='ROS parameter file with a sac_agent section')
     parser.add_argument('others', type=Path, nargs='*', help='further files, whose values win')
     parser.add_argument('--task', default='', help='task instead of the one in the file')
-    options = parser.parse_args(arguments)
+    options = parser.parse_intermixed_args(arguments)
     try:
         config = from_file(options.file, *options.others)
         if options.task:

@@ -1,6 +1,6 @@
 """What can be wrong with a robot before its first step, free of ROS: samples in, problems out."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 import os
 from pathlib import Path
@@ -12,6 +12,8 @@ import numpy.typing as npt
 
 from sac_agent.config import RobotConfig
 from sac_agent.errors import SensorError
+from sac_agent.image import decode
+from sac_agent.pairing import Pairer, Reading
 from sac_agent.sensors import normalised, SensorReader, stamp_of
 
 Array = npt.NDArray[np.float64]
@@ -89,11 +91,10 @@ def check_sensor(
 
 
 def _content(topic: str, heard: Heard, reader: SensorReader | None) -> list[Problem]:
-    if reader is None:
-        return []
+    read: Callable[[Any], Any] = reader.read if reader else decode  # without a reader: an image
     for message in heard.messages:
         try:
-            reader.read(message)
+            read(message)
         except (SensorError, AttributeError, TypeError, ValueError) as error:
             return [Problem('content', f'{topic}: {error}')]
     return []
@@ -181,83 +182,62 @@ def check_command_topic(
     return problems
 
 
-def check_position(
-    names: Sequence[str], position: Array, low: Array, high: Array, slack: float = 0.05
+def check_sets(
+    sensors: Mapping[str, Heard], slop: float, rate: float, duration: float
 ) -> list[Problem]:
-    """Return the joints that stand outside their limits by more than `slack` of the range."""
-    problems = []
-    margin = slack * (high - low)
-    for i, name in enumerate(names):
-        if not low[i] - margin[i] <= position[i] <= high[i] + margin[i]:
-            problems.append(
-                Problem(
-                    'limit',
-                    f'{name} stands at {position[i]:.3f}, outside its limits [{low[i]:.3f}, '
-                    f'{high[i]:.3f}]; check zero, unit and sign, or move it by hand',
-                )
-            )
-    return problems
+    """Return whether messages of all sensors come close enough together to be used as a set.
 
-
-@dataclass(frozen=True)
-class Nudge:
-    """What one joint did when it was asked to move a little.
-
-    Attributes:
-        joint: Index of the joint.
-        asked: Change of its target.
-        moved: Change of every joint's position, (J,).
-        delay: Command to first visible motion [s], NaN if none was seen.
+    Args:
+        sensors: What was heard, by name.
+        slop: Largest spread of the stamps in a set [s].
+        rate: Sets that are needed per second.
+        duration: Of listening [s].
     """
+    if len(sensors) < 2:
+        return []
+    pairer = Pairer(sensors, slop)
+    arrived = sorted(
+        (arrival, name, stamp_of(message) or arrival)
+        for name, heard in sensors.items()
+        for message, arrival in zip(heard.messages, heard.arrivals, strict=True)
+    )
+    sets = sum(
+        pairer.add(name, Reading(stamp, 1e-9 * arrival, None)) is not None
+        for arrival, name, stamp in arrived
+    )
+    if sets >= RATE_MARGIN * rate * duration:
+        return []
+    return [
+        Problem(
+            'sets',
+            f'{", ".join(sensors)} come within {slop:g} s of each other {sets / duration:.1f} '
+            f'times a second, control_rate is {rate:g} Hz; raise timing.slop, or the rate of the '
+            'slowest',
+        )
+    ]
 
-    joint: int
-    asked: float
-    moved: Array
-    delay: float
 
+def check_service(name: str, wanted: str, offered: Mapping[str, Sequence[str]]) -> list[Problem]:
+    """Return what is wrong with a service.
 
-def check_nudge(names: Sequence[str], nudge: Nudge, period: float) -> list[Problem]:
-    """Return what was wrong with the answer of a joint."""
-    name, asked = names[nudge.joint], nudge.asked
-    moved = nudge.moved[nudge.joint]
-    others = np.abs(np.delete(nudge.moved, nudge.joint))
-    if abs(moved) < 0.2 * abs(asked):
-        if others.size and others.max() > 0.5 * abs(asked):
-            index = int(np.argmax(np.where(np.arange(len(names)) == nudge.joint, 0.0,
-                                           np.abs(nudge.moved))))  # fmt: skip
-            return [
-                Problem(
-                    'joint-swapped', f'{name} was commanded, {names[index]} moved; check the order'
-                )
-            ]
+    Args:
+        name: Its name.
+        wanted: Type that will be called.
+        offered: Types of all services by name.
+    """
+    if name not in offered:
         return [
             Problem(
-                'no-motion',
-                f'{name} was asked to move by {asked:.4f} and moved by {moved:.4f}; is the driver '
-                'active, are the motors on, is it blocked?',
+                'service-missing',
+                f'nobody offers {name}; start the driver, or set episode.reset_service to ""',
             )
         ]
-    if moved * asked < 0:
+    if wanted not in offered[name]:
         return [
             Problem(
-                'sign',
-                f'{name} was asked to move by {asked:.4f} and moved by {moved:.4f}: the wrong way',
-            )
-        ]
-    if abs(moved) > 2.5 * abs(asked):
-        return [
-            Problem(
-                'gain',
-                f'{name} was asked to move by {asked:.4f} and moved by {moved:.4f}; check '
-                'the unit',
-            )
-        ]
-    if nudge.delay > 3 * period:
-        return [
-            Problem(
-                'latency',
-                f'{name} began to move {1e3 * nudge.delay:.0f} ms after the command, more than '
-                f'three control periods ({1e3 * period:.0f} ms)',
+                'service-type',
+                f'{name} is a {", ".join(offered[name])}, the file says {wanted}; see '
+                'episode.reset_type',
             )
         ]
     return []

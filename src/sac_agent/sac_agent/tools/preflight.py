@@ -6,6 +6,8 @@ with its cause; exit code 1 if there is any, 2 if the file itself is wrong.
 """
 
 import argparse
+from collections.abc import Mapping
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 import sys
@@ -18,22 +20,22 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.qos import QoSReliabilityPolicy
 
-from sac_agent import messages
 from sac_agent.action import position_source
-from sac_agent.config import ActionConfig, from_file, RobotConfig
+from sac_agent.config import ActionConfig, from_file, nodes, RobotConfig, section
 from sac_agent.errors import ConfigError
 from sac_agent.observation import spread
 from sac_agent.pilot import Pilot
 from sac_agent.sensors import JOINT_STATE, normalised
+from sac_agent.tasks.task import try_task
 from sac_agent.tools import checks
-from sac_agent.tools.checks import Array, Heard, Nudge, Problem
+from sac_agent.tools.checks import Array, Heard, Problem
+from sac_agent.tools.motion_checks import check_nudge, check_position
+from sac_agent.tools.nudge import Nudger, WARNING
 from sac_core import qos
 
 PROBLEMS, USAGE = 1, 2
 DISCOVERY = 5.0  # [s] for topics to be found
-NUDGE = 0.03  # of the range of a joint
-NUDGE_TIME = 1.0  # [s]
-VISIBLE = 0.2  # of a nudge
+LEARNER, CAPACITY = 'sac_learner', 1_000_000  # of the replay, unless the file says another one
 
 
 class Preflight:
@@ -79,6 +81,13 @@ class Preflight:
             problems += checks.check_sensor(
                 name, self._config, heard, self._pilot.readers.get(name), self._duration
             )
+        if not problems and self._config.trigger == 'timer':
+            problems = checks.check_sets(
+                self._heard,
+                self._config.timing.slop,
+                self._config.control_rate,
+                self._duration,
+            )
         return problems
 
     def commands(self) -> list[Problem]:
@@ -92,13 +101,12 @@ class Preflight:
                 [info.topic_type for info in self._node.get_subscriptions_info_by_topic(topic)],
                 [info.node_name for info in self._node.get_publishers_info_by_topic(topic)],
             )
-        services = {name for name, _ in self._node.get_service_names_and_types()}
-        wanted = self._config.episode.reset_service
-        if wanted and self._node.resolve_service_name(wanted) not in services:
-            problems.append(
-                Problem(
-                    'service-missing', f'nobody offers {wanted}; start the driver, or set it to ""'
-                )
+        episode = self._config.episode
+        if episode.reset_service:
+            problems += checks.check_service(
+                self._node.resolve_service_name(episode.reset_service),
+                episode.reset_type,
+                dict(self._node.get_service_names_and_types()),
             )
         return problems
 
@@ -109,25 +117,26 @@ class Preflight:
             position = self._position(channel)
             if channel.mode == 'position' and position is not None:
                 low, high = _limits(channel)
-                problems += checks.check_position(channel.names, position, low, high)
+                problems += check_position(channel.names, position, low, high)
         return problems
 
+    @property
+    def movable(self) -> dict[str, ActionConfig]:
+        """Channels whose joints can be watched while they move."""
+        return {
+            name: channel
+            for name, channel in self._config.actions.items()
+            if self._position(channel) is not None
+        }
+
     def nudge(self) -> list[Problem]:
-        """Move every joint of position channels a little and return what is wrong."""
+        """Move every joint that can be watched a little, and return what is wrong."""
+        period = self._config.control_period
+        nudger = Nudger(self._node, period, self._position, self._spin)
         problems = []
-        for name, channel in self._config.actions.items():
-            start = self._position(channel)
-            if channel.mode != 'position' or start is None:
-                continue
-            builder = messages.CommandMessages(name, channel, self._config.control_period)
-            publisher = self._node.create_publisher(
-                messages.command_type(channel.type), channel.topic, qos.COMMAND
-            )
-            self._spin(DISCOVERY, until=lambda p=publisher: p.get_subscription_count() > 0)
-            for joint in range(len(channel.names)):
-                answer = self._nudge_joint(channel, builder, publisher, joint)
-                problems += checks.check_nudge(channel.names, answer, self._config.control_period)
-            self._node.destroy_publisher(publisher)
+        for name, channel in self.movable.items():
+            for answer in nudger.channel(name, channel, DISCOVERY):
+                problems += check_nudge(channel.names, answer, period)
         return problems
 
     def resources(self, run_dir: Path, hours: float, capacity: int) -> list[Problem]:
@@ -146,34 +155,6 @@ class Preflight:
             *checks.check_disk(run_dir, recorded, hours),
             *checks.check_memory(float(kept), checks.available_memory()),
         ]
-
-    def _nudge_joint(
-        self, channel: ActionConfig, builder: Any, publisher: Any, joint: int
-    ) -> Nudge:
-        low, high = _limits(channel)
-        start = self._required(channel)
-        step = NUDGE * (high[joint] - low[joint])
-        asked = step if start[joint] + step <= high[joint] else -step
-        target = np.clip(start, low, high)
-        target[joint] = start[joint] + asked
-        moved, delay = np.zeros(len(start)), float('nan')
-        began = time.monotonic()
-        for goal in (target, np.clip(start, low, high)):
-            end = time.monotonic() + NUDGE_TIME
-            while time.monotonic() < end:
-                now = self._node.get_clock().now().nanoseconds
-                publisher.publish(builder.build(goal, now, now))
-                self._spin(self._config.control_period)
-                if goal is target:
-                    moved = self._required(channel) - start
-                    if np.isnan(delay) and np.abs(moved).max() > VISIBLE * abs(asked):
-                        delay = time.monotonic() - began
-        return Nudge(joint, asked, moved, delay)
-
-    def _required(self, channel: ActionConfig) -> Array:
-        position = self._position(channel)
-        assert position is not None  # the caller asked before
-        return position
 
     def _position(self, channel: ActionConfig) -> Array | None:
         name, _, field = position_source(channel, self._pilot.layout).partition('.')
@@ -223,31 +204,46 @@ def examine(
     problems = preflight.sensors()
     problems += preflight.commands()
     problems += preflight.limits()
-    problems += preflight.resources(options.run_dir, options.hours, options.capacity)
+    problems += preflight.resources(options.run_dir, options.hours, capacity(options))
+    movable = preflight.movable
     if problems:
         output.write('joints are not moved, as something is wrong already\n')
     elif options.no_motion:
         output.write('joints are not moved, as asked\n')
-    elif options.yes or _agreed(output):
+    elif not movable:
+        output.write('joints are not moved, as no sensor tells where they are (actions.*.state)\n')
+    elif options.yes or _agreed(movable, output):
         problems += preflight.nudge()
     else:
         output.write('joints are not moved\n')
     return problems
 
 
-def _agreed(output: TextIO) -> bool:
-    output.write(
-        f'Every joint will move by {100 * NUDGE:g} % of its range and back. Is everybody clear of '
-        'the robot? [y/N] '
-    )
+def _agreed(movable: Mapping[str, ActionConfig], output: TextIO) -> bool:
+    for channel in movable.values():
+        output.write(f'{", ".join(channel.names)}: each {WARNING[channel.mode]}.\n')
+    output.write('Is everybody clear of the robot? [y/N] ')
     output.flush()
     return sys.stdin.readline().strip().lower() in ('y', 'yes')
+
+
+def capacity(options: argparse.Namespace) -> int:
+    """Return how many transitions the replay will hold: as asked, or as the file says."""
+    if options.capacity:
+        return int(options.capacity)
+    found = CAPACITY
+    for file in (options.file, *options.others):
+        if LEARNER in nodes(file):
+            found = section(file, LEARNER).get('replay_capacity', found)
+    return int(found)
 
 
 def main(arguments: list[str] | None = None, output: TextIO = sys.stdout) -> int:
     """Check; return the exit code."""
     parser = argparse.ArgumentParser(prog='preflight', description=__doc__)
     parser.add_argument('file', type=Path, help='ROS parameter file with a sac_agent section')
+    parser.add_argument('others', type=Path, nargs='*', help='further files, whose values win')
+    parser.add_argument('--task', default='', help='task instead of the one in the file')
     parser.add_argument('--namespace', default='', help='of the robot')
     parser.add_argument('--yes', action='store_true', help='move the joints without asking')
     parser.add_argument('--no-motion', action='store_true', help='do not move the joints')
@@ -255,11 +251,19 @@ def main(arguments: list[str] | None = None, output: TextIO = sys.stdout) -> int
     parser.add_argument('--sim-time', action='store_true', help='the robot lives in /clock')
     parser.add_argument('--run-dir', type=Path, default=Path(), help='where the run will be')
     parser.add_argument('--hours', type=float, default=8.0, help='of recording')
-    parser.add_argument('--capacity', type=int, default=1_000_000, help='of the replay')
-    options = parser.parse_args(arguments)
+    parser.add_argument(
+        '--capacity',
+        type=int,
+        default=0,
+        help='transitions of the replay; default: as in the file',
+    )
+    options = parser.parse_intermixed_args(arguments)
     try:
-        config = from_file(options.file)
-        Pilot(config, now=0.0)
+        config = from_file(options.file, *options.others)
+        if options.task:
+            config = replace(config, task=options.task)
+        pilot = Pilot(config, now=0.0)
+        try_task(pilot.task, pilot.mapper.size)
         for sensor in config.sensors.values():
             message_type(sensor.type)
     except ConfigError as error:
