@@ -66,6 +66,8 @@ setup(
         'console_scripts': [
             'sac_learner = sac_learner.main:main',
             'report = sac_learner.report:main',
+            'offline = sac_learner.offline:main',
+            'replay_hash = sac_learner.replay_hash:main',
             'train = sac_learner.gym.train:main',
             'evaluate = sac_learner.gym.evaluate:main',
             'plot = sac_learner.gym.plot:main',

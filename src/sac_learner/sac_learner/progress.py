@@ -15,11 +15,13 @@ class Progress:
     """What the line shows.
 
     Attributes:
-        limit: Training steps at which the run ends, 0 for none.
+        limit: Steps at which the run ends, 0 for none.
+        unit: What is counted: training steps, or updates where no robot takes part.
         metric: Name of the headline metric, the first of the task.
     """
 
     limit: int
+    unit: str = 'steps'
     steps: int = 0
     episodes: int = 0
     updates: int = 0
@@ -33,7 +35,7 @@ class Progress:
     _rates: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=30))
 
     def observe(self, steps: int, now: float) -> None:
-        """Take the number of training steps at a monotonic time [s]."""
+        """Take the number of steps, or what is counted, at a monotonic time [s]."""
         self.steps = steps
         self._rates.append((now, steps))
 
@@ -48,7 +50,9 @@ class Progress:
 
     def line(self) -> str:
         """Return the line."""
-        parts = [self._bar(), f'{self.episodes} episodes']
+        parts = [self._bar()]
+        if self.unit == 'steps':
+            parts.append(f'{self.episodes} episodes')
         if self.returns:
             parts.append(f'return {sum(self.returns) / len(self.returns):.1f}')
         if self.metrics:
@@ -57,7 +61,8 @@ class Progress:
         if self.evaluated:
             parts.append(self.evaluated)
         parts.append(f'{self.updates_per_second:.0f} updates/s')
-        parts.append(f'UTD {self.update_to_data:.2f}')
+        if self.unit == 'steps':
+            parts.append(f'UTD {self.update_to_data:.2f}')
         remaining = self.remaining()
         if remaining is not None:
             parts.append(f'ETA {clock(remaining)}')
@@ -67,10 +72,10 @@ class Progress:
 
     def _bar(self) -> str:
         if self.limit <= 0:
-            return f'{self.steps} steps'
+            return f'{self.steps} {self.unit}'
         share = min(1.0, self.steps / self.limit)
         full = int(share * BAR)
-        return f'{"█" * full}{"░" * (BAR - full)} {self.steps}/{self.limit} steps'
+        return f'{"█" * full}{"░" * (BAR - full)} {self.steps}/{self.limit} {self.unit}'
 
 
 class ProgressLine:

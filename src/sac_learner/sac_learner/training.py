@@ -3,6 +3,7 @@
 One thread owns a `Training`; other threads read its counters only.
 """
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 import time
@@ -22,18 +23,21 @@ from sac_learner.checkpoint import (
     restore_generator,
     Snapshot,
 )
-from sac_learner.intake import Intake
+from sac_learner.given import Given
+from sac_learner.intake import Intake, Passed
 from sac_learner.metrics import Metrics
 from sac_learner.pacing import Pacer
-from sac_learner.replay import Replay, ReplayBatch, ReplayMark
+from sac_learner.replay import Replay, ReplayBatch, ReplayMark, SymmetricReplay
 from sac_learner.run_directory import git_revision, RunDirectory
 from sac_learner.sac.agent import Sac
 from sac_learner.sac.config import SacConfig
 from sac_learner.settings import LearnerSettings
 from sac_learner.transitions import from_message, stream_key
 
-if TYPE_CHECKING:  # Gymnasium runs need no messages
+if TYPE_CHECKING:  # Gymnasium runs need neither messages nor bags
     from sac_msgs.msg import Transition
+
+    from sac_learner.bags import Labels
 
 KEPT_POLICIES = 100
 
@@ -94,7 +98,8 @@ class Training:
             spec.action_size,
             spec_hash=self.spec_hash,
         )
-        self.intake = Intake(self.replay)
+        self._given = Given.read(run.path)
+        self.intake = Intake(self.replay, on_passed=self._on_passed)
         self._image_shape = spec.observation.image_shape
         self.sac = Sac(
             spec.observation.vector_size,
@@ -109,6 +114,11 @@ class Training:
         self.pacer = Pacer(
             config.updates_per_step, warmup=config.learning_starts, max_lead=settings.max_lead
         )
+        self._demonstrations = self._load_demonstrations(spec)
+        self._source: Replay | SymmetricReplay = self.replay
+        if self._demonstrations is not None:
+            share = config.demonstration_fraction
+            self._source = SymmetricReplay(self.replay, self._demonstrations, share)
         self._rng = np.random.default_rng([settings.seed, 1])
         self._batch = ReplayBatch.empty(config.batch_size, self.replay.layout)
         self._checkpoints = Checkpoints(run.path / 'checkpoints', before=self.replay.flush)
@@ -132,8 +142,13 @@ class Training:
 
     @property
     def transitions(self) -> int:
-        """Training transitions accepted."""
+        """Training transitions accepted, those from bags included."""
         return self.replay.count
+
+    @property
+    def steps(self) -> int:
+        """Training steps of robots in this run."""
+        return self.replay.count - self._given.transitions
 
     @property
     def update_to_data(self) -> float:
@@ -145,7 +160,8 @@ class Training:
     def budget(self) -> int:
         """Number of transitions beyond which a simulated robot waits."""
         budget = self.pacer.transition_budget(self.updates)
-        return min(budget, self._settings.steps) if self._settings.steps else budget
+        limit = self._settings.steps
+        return min(budget, limit + self._given.transitions) if limit else budget
 
     def acks(self) -> list[tuple[str, str, int, int]]:
         """Return agent, stream, received and durable sequence of every stream."""
@@ -163,9 +179,36 @@ class Training:
         try:
             transition = from_message(msg, self._image_shape)
         except ValueError as error:
-            self.intake.reject('shape', str(error))
+            self.intake.reject('shape', str(error), stream=stream, sequence=msg.sequence)
             return
         self.intake.offer(stream, transition, evaluation=msg.evaluation)
+
+    def begin_with(
+        self, bags: Sequence[Path], on_progress: Callable[[int, int], None] = lambda *_: None
+    ) -> Given:
+        """Bring the transitions of bags into the replay, once in the life of the run.
+
+        Raises:
+            BagError: A bag is damaged, or of another robot.
+            ReplayError: There is no room.
+            OSError: The run directory cannot be written.
+        """
+        from sac_learner import loading
+
+        self._given = loading.begin_with(
+            bags, self._run.path, self.replay, self.intake, on_progress
+        )
+        return self._given
+
+    def relabel(self, labels: 'Mapping[str, Labels]') -> int:
+        """Give transitions new rewards and ends, by stream; return how many were there."""
+        replays = [r for r in (self.replay, self._demonstrations) if r is not None]
+        found = 0
+        for stream, new in labels.items():
+            for replay in replays:
+                found += replay.relabel(stream, new.sequences, new.rewards, new.terminated)
+        self._metrics.event('relabelled', streams=sorted(labels), transitions=found)
+        return found
 
     def updates_are_due(self) -> bool:
         """Return whether data wait for updates."""
@@ -176,10 +219,23 @@ class Training:
         count = min(limit, self.pacer.updates_due(self.transitions, self.updates))
         if count < 1 or self.replay.size < 1:
             return 0
+        self._update(count)
+        return count
+
+    def study(self, count: int) -> None:
+        """Do updates on the data at hand, whatever their ratio; later data call for theirs only.
+
+        Raises:
+            ReplayError: There are no data.
+        """
+        self._update(count)
+        self.pacer.rebase(self.transitions, self.updates)
+
+    def _update(self, count: int) -> None:
         config = self.sac.config
 
         def batch() -> Any:
-            return self.replay.sample(
+            return self._source.sample(
                 config.batch_size,
                 self._rng,
                 n_step=config.n_step,
@@ -189,7 +245,6 @@ class Training:
 
         self.losses = self.sac.update(batch, count)
         self.updates_per_second = self._rate.observe(self.updates, time.monotonic())
-        return count
 
     def new_policy(self) -> Policy:
         """Return the present policy under a new version."""
@@ -261,6 +316,8 @@ class Training:
             self._checkpoints.close()
         finally:
             self.replay.close()
+            if self._demonstrations is not None:
+                self._demonstrations.close()
 
     def _snapshot(self) -> Snapshot:
         state = self.sac.state()
@@ -290,6 +347,20 @@ class Training:
         }
         return Snapshot.take(arrays, values, PolicySnapshot.take(architecture, policy, metadata))
 
+    def _load_demonstrations(self, spec: AgentSpec) -> Replay | None:
+        """Return the replay of the demonstrations, None without any."""
+        if not self._settings.demonstrations:
+            return None
+        from sac_learner import bags, loading
+
+        paths = bags.paths(self._settings.demonstrations)
+        replay = loading.demonstrations(paths, self._run.path, spec)
+        self._metrics.event('demonstrations', bags=[str(p) for p in paths], size=replay.size)
+        return replay
+
+    def _on_passed(self, passed: Passed) -> None:
+        self._metrics.event('passed_over', **asdict(passed))
+
     def _resume(self) -> None:
         checkpoint = self._checkpoints.load_latest(self._fits)
         if checkpoint is None:
@@ -309,7 +380,7 @@ class Training:
         mark = ReplayMark.from_json(values['replay'])
         if self._settings.exact_resume:
             self.replay.rewind(mark)
-            self.intake = Intake(self.replay)
+            self.intake = Intake(self.replay, on_passed=self._on_passed)
         self.pacer.restore(values['pacing'], self.transitions, self.updates)
         for reason in checkpoint.refused:
             self._metrics.event('checkpoint_refused', reason=reason)
@@ -349,7 +420,7 @@ class Training:
         """Write losses and rates."""
         self._metrics.training(
             self.updates,
-            self.transitions,
+            self.steps,
             {
                 **self.losses,
                 'updates_per_second': self.updates_per_second,

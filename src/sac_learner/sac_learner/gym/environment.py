@@ -109,13 +109,27 @@ class Interface:
         )
 
 
-def make(env_id: str, register: str = '', *, evaluation: bool = False) -> Environment:
+def ours() -> list[str]:
+    """Make the environments of our robots known, and return their names.
+
+    Raises:
+        CommandError: Gymnasium or the package that knows them is not installed.
+    """
+    gymnasium = _gymnasium()
+    _function(REGISTER_OURS)()
+    return sorted(name for name in gymnasium.registry if name.startswith(OURS))
+
+
+def make(
+    env_id: str, register: str = '', *, evaluation: bool = False, **options: Any
+) -> Environment:
     """Make an environment.
 
     Args:
         env_id: As for ``gymnasium.make``.
         register: ``module:function`` that makes environments known; '' finds our robots itself.
         evaluation: Whether to ask for the goals of evaluation episodes, where there are such.
+        options: Further arguments of the environment.
 
     Raises:
         CommandError: There is no such environment, or it cannot be made here.
@@ -124,10 +138,10 @@ def make(env_id: str, register: str = '', *, evaluation: bool = False) -> Enviro
     if register or env_id.startswith(OURS):
         _function(register or REGISTER_OURS)()
     try:
-        env: Environment = gymnasium.make(env_id)
+        env: Environment = gymnasium.make(env_id, **options)
         if evaluation and 'evaluation' in inspect.signature(type(env.unwrapped)).parameters:
             env.close()
-            env = gymnasium.make(env_id, evaluation=True)
+            env = gymnasium.make(env_id, evaluation=True, **options)
     except Exception as error:  # an environment may raise anything; all of it is for the user
         raise CommandError(f'environment {env_id!r} cannot be made: {error}') from error
     return env

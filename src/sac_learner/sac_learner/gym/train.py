@@ -1,13 +1,11 @@
 """Learn on a Gymnasium environment: ``ros2 run sac_learner train --env HalfCheetah-v5``."""
 
 import argparse
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 import contextlib
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-import signal
 import sys
-import threading
 import time
 from typing import Any
 
@@ -28,6 +26,7 @@ from sac_learner.gym.command import (
 from sac_learner.gym.display import display
 from sac_learner.gym.loop import GymSettings, Loop, RefusedError
 from sac_learner.gym.policy import run_config
+from sac_learner.interruption import interruptible
 from sac_learner.metrics import Metrics
 from sac_learner.replay import ReplayError
 from sac_learner.run_directory import RunDirectory, RunDirectoryError
@@ -176,7 +175,7 @@ def _train(plan: Plan) -> int:
             action_low=tuple(interface.low.tolist()),
             action_high=tuple(interface.high.tolist()),
         )
-        stopped = stack.enter_context(_interruptible())
+        stopped = stack.enter_context(interruptible())
         try:
             directory = RunDirectory(plan.path)
             directory.record_environment(
@@ -242,28 +241,6 @@ def _learn(loop: Loop, training: Training, metrics: Metrics, stopped: Callable[[
     if failure:
         sys.stderr.write(f'train: {failure}\n')
     return FAILURE if failure else 0
-
-
-@contextlib.contextmanager
-def _interruptible() -> Iterator[Callable[[], bool]]:
-    """Let SIGINT and SIGTERM end the loop at its next step; a second one ends the process."""
-    flag = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield flag.is_set
-        return
-    previous: dict[int, Any] = {}
-
-    def interrupt(number: int, _: Any) -> None:
-        flag.set()
-        signal.signal(number, signal.SIG_DFL)
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        previous[number] = signal.signal(number, interrupt)
-    try:
-        yield flag.is_set
-    finally:
-        for known, handler in previous.items():
-            signal.signal(known, handler)
 
 
 if __name__ == '__main__':

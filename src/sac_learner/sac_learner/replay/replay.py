@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-import hashlib
 from pathlib import Path
 import threading
 from typing import Any
@@ -15,6 +14,7 @@ from sac_learner.replay import layout as fields
 from sac_learner.replay.batch import ReplayBatch
 from sac_learner.replay.checks import check_sequence, check_sizes
 from sac_learner.replay.errors import ReplayError
+from sac_learner.replay.fingerprint import fingerprint
 from sac_learner.replay.layout import HEADER, Layout
 from sac_learner.replay.recovery import find_lanes, note_boot, same_boot
 from sac_learner.replay.sampling import Index, Sampler
@@ -321,13 +321,9 @@ class Replay:
         return [(names[stream], int(sequence)) for sequence, stream, _ in meta.tolist()]
 
     def transitions_hash(self) -> str:
-        """Return a hash of all that can be sampled, in order; equal contents, equal hash."""
-        digest = hashlib.sha256(repr(list(self._streams.lanes)).encode())
-        low, head = self._low(self.head), self.head
-        for start in range(low, head, 4096):
-            for part in self._ring.content(start, min(start + 4096, head)):
-                digest.update(part)
-        return digest.hexdigest()
+        """Return a hash of all that can be sampled; equal contents of all streams, equal hash."""
+        streams = {name: lane.index for name, lane in self._streams.lanes.items()}
+        return fingerprint(self._ring, streams, self._low(self.head), self.head)
 
     def close(self) -> None:
         """Flush and let go of the files."""

@@ -139,15 +139,6 @@ class Ring:
                 mapped.allocate(start, stop)
         self._allocated = stop if stop < self.slots else 2**63  # the ring is round
 
-    def content(self, low: int, head: int) -> list[bytes]:
-        """Return what the slots in [low, head) hold, without where they lie."""
-        positions = np.arange(low, head)
-        slots = positions % self.slots
-        parts = [self.rows[slots], self.meta[slots], self.back[slots]]
-        if self.images is not None:
-            parts.append(self.images[slots])
-        return [part.tobytes() for part in parts]
-
     def sync(self) -> None:
         """Wait until all slots are on the disk; only changed pages are written."""
         for mapped in self.mapped.values():
