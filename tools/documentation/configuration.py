@@ -91,7 +91,9 @@ def table(config_type: type[Any], prefix: str = '') -> str:
 def page() -> str:
     """Return the whole page."""
     tasks = [(name, table(find_task(name).config_type)) for name in TASKS]
-    robots = [(name, table(find_robot(name).config, f'{name}.')) for name in BUILT_IN]
+    # In Gazebo a robot has the same parameters under another name.
+    names = [name for name in BUILT_IN if not name.endswith('_gazebo')]
+    robots = [(name, table(find_robot(name).config, f'{name}.')) for name in names]
     tables = {
         'agent': table(RobotConfig),
         'agent_process': table(AgentNodeConfig),
