@@ -1,8 +1,10 @@
 """The benches of robustness in small: rubbish, a stopped learner, and everything at once."""
 
+import os
 from pathlib import Path
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -107,6 +109,65 @@ def test_packets_are_lost_as_asked_for_between_two_hosts(bench):
         assert 0.15 < share() < 0.45
         network.cable.loss = 1.0
         assert share() == 1.0
+
+
+SEND = """
+import array, os, time
+from sac_learner.transport import use_small_datagrams
+use_small_datagrams(os.environ)
+import rclpy
+from sac_core import qos
+from sac_msgs.msg import PolicyWeights
+rclpy.init()
+publisher = rclpy.create_node('sender').create_publisher(PolicyWeights, '/policy', qos.LATCHED)
+for version in range(1, 10**6):
+    publisher.publish(PolicyWeights(version=version, data=array.array('B', bytes(350_000))))
+    time.sleep(0.25)
+"""
+RECEIVE = """
+import rclpy
+from sac_core import qos
+from sac_msgs.msg import PolicyWeights
+rclpy.init()
+node = rclpy.create_node('receiver')
+node.create_subscription(
+    PolicyWeights, '/policy', lambda message: print(message.version, flush=True), qos.LATCHED
+)
+rclpy.spin(node)
+"""
+
+
+def test_weights_cross_a_network_that_loses_one_packet_in_twenty(bench):
+    from chaos.network import Network, NoNamespacesError
+
+    try:
+        network = Network(seed=1)
+    except NoNamespacesError as error:
+        pytest.skip(str(error))
+    environment = {**os.environ, 'ROS_AUTOMATIC_DISCOVERY_RANGE': 'SUBNET'}
+    environment.pop('FASTDDS_BUILTIN_TRANSPORTS', None)
+    with network:
+        network.cable.loss = 0.05
+        receiver, sender = (
+            subprocess.Popen(
+                network.command(host, [sys.executable, '-c', code]),
+                stdout=subprocess.PIPE,
+                env=environment,
+                text=True,
+            )
+            for host, code in (('robot', RECEIVE), ('workstation', SEND))
+        )
+        patience = threading.Timer(90.0, receiver.kill)
+        patience.start()
+        try:
+            versions = [int(receiver.stdout.readline()) for _ in range(10)]
+        finally:
+            patience.cancel()
+            for process in (sender, receiver):
+                process.kill()
+                process.communicate()
+    assert versions == sorted(set(versions))
+    assert versions[-1] - versions[0] < 40  # most of them arrive
 
 
 def test_the_books_balance_after_chaos(tmp_path):
