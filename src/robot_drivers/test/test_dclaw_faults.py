@@ -152,7 +152,7 @@ def test_command_is_sent_again_if_it_was_lost_but_not_if_its_answer_is_late(late
 
 
 def test_answer_of_another_length_is_passed_over(wall_hand):
-    bus = DynamixelBus(wall_hand.port, 1000000)
+    bus = DynamixelBus(wall_hand.port, 1000000, latency=100.0)  # of a busy machine
     bus.start()
     wall_hand.ask('late 10 1')
     with pytest.raises(StaleStateError):
@@ -253,7 +253,7 @@ def test_impossible_speed_is_refused(wall_hand):
 
 
 def test_refused_register_says_why(wall_hand):
-    bus = DynamixelBus(wall_hand.port, 1000000)
+    bus = DynamixelBus(wall_hand.port, 1000000, latency=100.0)  # of a busy machine
     bus.start()
     with pytest.raises(MotorFaultError, match='motor 10 refuses address 132: read-only'):
         bus.write(10, table.PRESENT_POSITION, 0)
@@ -263,7 +263,7 @@ def test_refused_register_says_why(wall_hand):
 
 
 def test_negative_register_survives_the_wire(wall_hand):
-    bus = DynamixelBus(wall_hand.port, 1000000)
+    bus = DynamixelBus(wall_hand.port, 1000000, latency=100.0)  # of a busy machine
     bus.start()
     bus.write(10, table.HOMING_OFFSET, -1000)
     assert table.signed(bus.read(10, table.HOMING_OFFSET), 4) == -1000

@@ -353,7 +353,8 @@ def test_silence_of_the_agent_holds(run, wall_hand, report_fault):
 def test_dead_commander_of_a_slow_robot_is_noticed_before_its_next_command(
     run, wall_hand, child_environment, ros_domain_id, report_fault, number
 ):
-    patience = {'safety.command_timeout': 5.0, 'dclaw.stale_timeout': 1.0}  # of a busy machine
+    patience = {'safety.command_timeout': 50.0, 'safety.limp_timeout': 0.0}
+    patience['dclaw.stale_timeout'] = 1.0  # of a busy machine
     user = run(wall_hand, clock='wall', **patience)
     user.until(lambda: user.state() == 'active')
     environment = child_environment | {'ROS_DOMAIN_ID': str(ros_domain_id)}
