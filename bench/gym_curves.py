@@ -7,8 +7,8 @@
 
 The presets of docs/sac.md by their names (`sac` is the paper's), peers as `sb3-NAME`. Every run is
 a process with one thread and leaves its result in a directory of its own. Called again, finished
-runs are kept, ours go on from their checkpoints, a peer's unfinished run starts again. Each is
-evaluated alike: deterministic episodes every so many steps, in an environment of its own.
+runs are kept and others go on, ours from their checkpoints, peers from their last evaluation. Each
+is evaluated alike: deterministic episodes every so many steps, in an environment of its own.
 """
 
 import argparse
@@ -119,7 +119,7 @@ class Crew:
         self._all = list(waiting)
         self._running: dict[Run, subprocess.Popen[bytes]] = {}
         self._begun = time.monotonic()
-        self._before = {run: run.steps() for run in waiting if run.algorithm not in PEERS}
+        self._before = {run: run.steps() for run in waiting}
         self.failed: list[Run] = []
 
     def work(self) -> None:
@@ -162,7 +162,7 @@ class Crew:
 
     def _progress(self) -> str:
         now = {run: min(run.steps(), run.limit) for run in self._all}
-        new = sum(now[run] - self._before.get(run, 0) for run in self._all)
+        new = sum(max(0, now[run] - self._before[run]) for run in self._all)
         rate = new / (time.monotonic() - self._begun)
         left = sum(run.limit - steps for run, steps in now.items())
         parts = [f'{run.name} {now[run] / run.limit:.0%}' for run in self._running]

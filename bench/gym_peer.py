@@ -1,14 +1,17 @@
 """One training run of Stable-Baselines3 for `gym_curves.py`, in the Python that has it.
 
 Evaluates like ours: every so many steps, deterministic episodes in an environment of its own that
-is seeded alike. Progress and evaluations go into one JSON file, rewritten as the run goes on.
+is seeded alike. Progress and evaluations go into one JSON file, rewritten as the run goes on; what
+is learned is saved with each evaluation, and a run that was killed goes on from there.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 from pathlib import Path
+import shutil
 import statistics
 import time
 from typing import Any
@@ -21,6 +24,7 @@ import torch
 
 ALGORITHMS = ('sac', 'td3', 'ddpg', 'ppo')
 EVERY = 500  # steps between two records of progress
+SAVED, MODEL, BUFFER, RECORD = 'saved', 'model.zip', 'replay.pkl', 'record.json'
 TESTING = 1  # role of the evaluation's seed, as in sac_learner.gym.loop
 
 
@@ -32,11 +36,10 @@ class Evaluation(BaseCallback):
         super().__init__()
         self._arguments = arguments
         self._env = gymnasium.make(arguments.env)
-        roles = np.random.SeedSequence([arguments.seed, TESTING, 0])
-        self._seed: int | None = int(roles.generate_state(1)[0])
         self._start = time.monotonic()
         self._record: dict[str, Any] = {
             'steps': 0,
+            'seconds': 0.0,
             'evaluations': [],
             'versions': {
                 'stable-baselines3': stable_baselines3.__version__,
@@ -44,22 +47,47 @@ class Evaluation(BaseCallback):
                 'gymnasium': gymnasium.__version__,
             },
         }
+        saved = arguments.output.parent / SAVED / RECORD
+        with contextlib.suppress(FileNotFoundError):
+            self._record = json.loads(saved.read_text())
+        self._before = self._record['seconds']
+        roles = np.random.SeedSequence([arguments.seed, TESTING, self._record['steps']])
+        self._seed: int | None = int(roles.generate_state(1)[0])
 
     def _on_step(self) -> bool:
         steps = self.num_timesteps
         if steps % self._arguments.eval_every == 0:
             self._evaluate(steps)
+            self._save(steps)
         if steps % EVERY == 0:
             self.write(steps)
         return bool(steps < self._arguments.steps)  # ppo would finish its rollout
 
     def write(self, steps: int) -> None:
         """Replace the record on disk."""
-        self._record |= {'steps': steps, 'seconds': time.monotonic() - self._start}
+        self._note(steps)
         path: Path = self._arguments.output
         beside = path.with_suffix('.tmp')
         beside.write_text(json.dumps(self._record))
         beside.replace(path)
+
+    def _note(self, steps: int) -> None:
+        seconds = self._before + time.monotonic() - self._start
+        self._record |= {'steps': steps, 'seconds': seconds}
+
+    def _save(self, steps: int) -> None:
+        """Save what is learned; a directory under its final name is complete."""
+        self._note(steps)
+        final = self._arguments.output.parent / SAVED
+        beside = final.with_name(f'{SAVED}.tmp')
+        shutil.rmtree(beside, ignore_errors=True)
+        beside.mkdir(parents=True)
+        self.model.save(beside / MODEL)
+        if hasattr(self.model, 'save_replay_buffer'):
+            self.model.save_replay_buffer(beside / BUFFER)
+        (beside / RECORD).write_text(json.dumps(self._record))
+        shutil.rmtree(final, ignore_errors=True)
+        beside.replace(final)
 
     def _evaluate(self, steps: int) -> None:
         returns = []
@@ -101,9 +129,18 @@ def main() -> None:
         actions = gymnasium.make(arguments.env).action_space.shape
         settings['action_noise'] = noise(np.zeros(actions), np.full(actions, 0.1))
     kind = getattr(stable_baselines3, arguments.algorithm.upper())
-    model = kind('MlpPolicy', gymnasium.make(arguments.env), **settings)
+    env = gymnasium.make(arguments.env)
+    saved = arguments.output.parent / SAVED
+    if saved.is_dir():
+        model = kind.load(saved / MODEL, env=env, device='cpu')
+        if (saved / BUFFER).exists():
+            model.load_replay_buffer(saved / BUFFER)
+    else:
+        model = kind('MlpPolicy', env, **settings)
     evaluation = Evaluation(arguments)
-    model.learn(arguments.steps, callback=evaluation)
+    left = arguments.steps - model.num_timesteps
+    if left > 0:
+        model.learn(left, callback=evaluation, reset_num_timesteps=False)
     evaluation.write(arguments.steps)
 
 
