@@ -227,7 +227,7 @@ def test_paused_gazebo_makes_the_driver_limp(monkeypatch):
     driver, wire = make('sawyer')
     driver.enable()
     driver.command(JOINT_NAMES, 0.2 * LEARNING_EFFORT, 'effort', 0.0)
-    late = time.monotonic() + 0.2
+    late = time.monotonic() + 0.6
     monkeypatch.setattr(time, 'monotonic', lambda: late)
     driver.cycle()
     assert driver.activity.startswith('limp')

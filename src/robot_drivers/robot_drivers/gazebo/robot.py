@@ -12,7 +12,7 @@ import numpy as np
 from robot_drivers.errors import ConnectionFailedError, NotEnabledError, StaleStateError
 from robot_drivers.robot import Array, Image, Imu, Pose, Robot, RobotSpec, RobotState
 
-STALE = 0.08  # age of a joint state beyond which Gazebo counts as stopped [s]
+STALE = 0.5  # [s] without joint states Gazebo counts as stopped; a slow one stops the robot, too
 PATIENCE = 0.02  # between two looks for the first joint state [s]
 
 
