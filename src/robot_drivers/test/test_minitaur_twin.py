@@ -194,6 +194,20 @@ def test_ground_is_where_the_terrain_says(terrain, height):
     assert 5.0 - distance == pytest.approx(height, abs=0.002)
 
 
+def test_robot_can_push_loose_blocks_without_breaking_the_simulation():
+    twin = MinitaurTwin(terrain='blocks')
+    twin.reset({'base_x': 0.35})
+    simulation = twin.plant.simulation
+    blocks = [simulation.model.body(f'block_0_{i}').id for i in range(3)]
+    before = simulation.data.xpos[blocks, 0].copy()
+    for i in range(250):
+        phase = 2 * np.pi * 2.0 * 0.02 * i + np.array([0.0, np.pi, np.pi, 0.0])
+        swing, lift = -0.35 * np.sin(phase), -0.35 * np.maximum(0.0, np.cos(phase))
+        twin.step(leg.NEUTRAL + np.concatenate([swing, lift]))
+    assert (simulation.data.xpos[blocks, 0] - before).max() > 0.1
+    assert not any(warning.number for warning in simulation.data.warning)
+
+
 def test_latency_delays_the_sensors_by_whole_ticks():
     delayed, prompt = MinitaurTwin(latency=0.02), MinitaurTwin()
     delayed.reset()

@@ -40,6 +40,9 @@ def load_model(terrain: Terrain, timestep: float) -> mujoco.MjModel:
     model = spec.compile()
     model.opt.timestep = timestep
     model.geom_friction[:, 0] = terrain.friction
+    if terrain.kind == 'blocks':
+        # With pyramids the solver does not converge where a link lies on a loose block's edge.
+        model.opt.cone = mujoco.mjtCone.mjCONE_ELLIPTIC
     return model
 
 
