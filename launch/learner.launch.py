@@ -30,6 +30,11 @@ ARGUMENTS = [
     ),
     DeclareLaunchArgument('seed', default_value='0', description='Seed of learning.'),
     DeclareLaunchArgument(
+        'demonstrations',
+        default_value='',
+        description='Bags, blanks between, from which half of every batch is drawn (RLPD).',
+    ),
+    DeclareLaunchArgument(
         'film', default_value='', description='Twin to film the learned policy in, module:Class.'
     ),
     DeclareLaunchArgument(
@@ -68,6 +73,7 @@ def _learner(value, run_dir):
                 'run_dir': run_dir,
                 'seed': ParameterValue(value['seed'], value_type=int),
                 'steps': ParameterValue(value['steps'], value_type=int),
+                'demonstrations': ParameterValue(value['demonstrations'], value_type=str),
             },
         ],
         sigterm_timeout='30',  # saving and drawing take a while on a busy machine

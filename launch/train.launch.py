@@ -41,6 +41,11 @@ ARGUMENTS = [
         'seed', default_value='0', description='Seed of the whole run; further robots count on.'
     ),
     DeclareLaunchArgument(
+        'demonstrations',
+        default_value='',
+        description='Bags, blanks between, from which half of every batch is drawn (RLPD).',
+    ),
+    DeclareLaunchArgument(
         'clock',
         default_value='wall',
         choices=['wall', 'lockstep'],
@@ -64,7 +69,7 @@ ARGUMENTS = [
 AGENT = [
     'robot', 'settings', 'task', 'namespace', 'steps', 'seed', 'clock', 'evaluate', 'episodes',
 ]  # fmt: skip
-LEARNER = ['robot', 'settings', 'resume', 'steps', 'seed', 'film']
+LEARNER = ['robot', 'settings', 'resume', 'steps', 'seed', 'film', 'demonstrations']
 
 
 def start(context):

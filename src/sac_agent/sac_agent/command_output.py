@@ -7,18 +7,21 @@ from std_msgs.msg import Empty
 
 from sac_agent import messages
 from sac_agent.config import RobotConfig
+from sac_agent.recording import Recording
 from sac_agent.records import Array
+from sac_agent.sensors import normalised
 from sac_core import qos
 
 
 class CommandOutput:
     """Publishes the values of every channel as the message its robot understands."""
 
-    def __init__(self, node: Node, config: RobotConfig) -> None:
+    def __init__(self, node: Node, config: RobotConfig, recording: Recording) -> None:
         """Open one topic per channel, and one beside it that shows that we live."""
-        self._clock = node.get_clock()
+        self._clock, self._recording = node.get_clock(), recording
         self._channels = {
             name: (
+                normalised(channel.type),
                 messages.CommandMessages(name, channel, config.control_period),
                 node.create_publisher(
                     messages.command_type(channel.type), channel.topic, qos.COMMAND
@@ -37,5 +40,7 @@ class CommandOutput:
         """Publish values by channel that answer the observation of a stamp [ns]."""
         now = self._clock.now().nanoseconds
         for name, channel_values in values.items():
-            builder, publisher = self._channels[name]
-            publisher.publish(builder.build(channel_values, now, observation))
+            kind, builder, publisher = self._channels[name]
+            message = builder.build(channel_values, now, observation)
+            publisher.publish(message)
+            self._recording.command(publisher.topic_name, kind, message)

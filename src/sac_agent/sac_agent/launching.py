@@ -245,6 +245,11 @@ def run_arguments(*, steps: int, episodes: int) -> list[Any]:
             description='Training steps of all robots together at which the run ends.',
         ),
         DeclareLaunchArgument(
+            'demonstrations',
+            default_value='',
+            description='Bags, blanks between, from which half of every batch is drawn (RLPD).',
+        ),
+        DeclareLaunchArgument(
             'evaluate',
             default_value='',
             description='Policy file or checkpoint to evaluate; nothing is learned.',
@@ -292,7 +297,9 @@ def robot_and_learner(
     wall = value['backend'] == 'hardware' or speed == 1.0
     common = {'robot': str(robot), 'clock': 'wall' if wall else 'lockstep'}
     robots = simulated_robots(namespace, value)
-    passed_on = ('seed', 'settings', 'run_dir', 'resume', 'steps', 'evaluate', 'episodes')
+    passed_on = (
+        'seed', 'settings', 'run_dir', 'resume', 'steps', 'demonstrations', 'evaluate', 'episodes',
+    )  # fmt: skip
     learning = {
         **common,
         'namespace': ','.join(each['namespace'] for each in robots),

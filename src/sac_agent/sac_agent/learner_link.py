@@ -9,6 +9,7 @@ from sac_msgs.msg import LearnerStatus, PolicyWeights
 from sac_agent import messages
 from sac_agent.journal import JournalError
 from sac_agent.pacing import Pacing
+from sac_agent.recording import Recording
 from sac_agent.sender import Sender
 from sac_agent.weights import PolicyStore
 from sac_core import qos
@@ -25,6 +26,7 @@ class LearnerLink:
         agent_id: str,
         policies: PolicyStore,
         sender: Sender,
+        recording: Recording,
         *,
         on_finished: Callable[[], None],
         on_status: Callable[[int], None],
@@ -36,11 +38,12 @@ class LearnerLink:
             agent_id: Whose acknowledgements count.
             policies: Takes the weights.
             sender: Takes the acknowledgements.
+            recording: Takes the weights that were accepted.
             on_finished: Called when the learner has finished.
             on_status: Called after any other word from it, with the training steps that it has.
         """
         self._node, self._agent_id = node, agent_id
-        self._policies, self._sender = policies, sender
+        self._policies, self._sender, self._recording = policies, sender, recording
         self._on_finished, self._on_news = on_finished, on_status
         self._pacing = Pacing()
         self._heard = 0.0
@@ -64,6 +67,8 @@ class LearnerLink:
             self._node.get_logger().warning(
                 f'weights refused: {reason}', throttle_duration_sec=5.0
             )
+        elif not reason:
+            self._recording.offered(message)
 
     def _on_status(self, message: LearnerStatus) -> None:
         self._heard = time.monotonic()

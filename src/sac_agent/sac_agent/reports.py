@@ -29,6 +29,7 @@ class Reports:
         self._node, self._pilot, self._sender, self._sensors = node, pilot, sender, sensors
         self._files = files
         self._agent_id = pilot.spec.agent_id
+        self._first = 1
         self._spec = node.create_publisher(AgentSpec, 'agent_spec', qos.LATCHED)
         self._status = node.create_publisher(AgentStatus, 'agent_status', qos.STATUS)
         self._episode = node.create_publisher(EpisodeSummary, 'episode', qos.STATUS)
@@ -37,7 +38,9 @@ class Reports:
 
     def spec(self) -> None:
         """Introduce the agent."""
-        self._publish(self._spec, spec_to_msg(self._pilot.spec), '/agent_spec')
+        message = spec_to_msg(self._pilot.spec)
+        message.first_sequence = self._first = self._sender.status().first
+        self._publish(self._spec, message, '/agent_spec')
 
     def step(self, record: StepRecord) -> None:
         """Send one executed step."""
@@ -79,6 +82,8 @@ class Reports:
         pilot, machine = self._pilot, self._pilot.machine
         courier = self._sender.status()
         account = machine.account
+        if courier.first != self._first:
+            self.spec()  # the journal has deleted a file
         message = AgentStatus(
             agent_id=self._agent_id,
             state=int(machine.state),

@@ -31,11 +31,12 @@ from sac_agent.learner_link import LearnerLink
 from sac_agent.operators import Operators
 from sac_agent.pilot import Pilot
 from sac_agent.policy import NumpyPolicy
+from sac_agent.recording import Recording
 from sac_agent.records import Outcome, Progress, Truncation
 from sac_agent.reports import Reports
 from sac_agent.run_files import RunFiles
 from sac_agent.sender import make_sender, Sender
-from sac_agent.sensor_input import SensorInput
+from sac_agent.sensor_input import message_type, SensorInput
 from sac_agent.supervisor import Supervisor
 from sac_core import qos
 from sac_core.policy_format import load_policy, PolicyFormatError
@@ -118,6 +119,8 @@ class SacAgentNode(LifecycleNode):
     def _connect(self) -> None:
         """Open all topics and services; each part knows those of its own."""
         config, pilot = self.config, self.pilot
+        self._recording = Recording(self, config, self._sender)
+        self._recording.record_sensors(message_type)
         sensors = SensorInput(
             self,
             config,
@@ -126,7 +129,7 @@ class SacAgentNode(LifecycleNode):
         )
         self._loop = ControlLoop(
             pilot,
-            CommandOutput(self, config),
+            CommandOutput(self, config, self._recording),
             self.get_clock(),
             lockstep=self.lockstep,
             held_back=self._is_held_back,
@@ -142,6 +145,7 @@ class SacAgentNode(LifecycleNode):
                 config.agent_id,
                 pilot.policies,
                 self._sender,
+                self._recording,
                 on_finished=self._on_learner_finished,
                 on_status=self._supervisor.on_learner_news,
             )
@@ -224,6 +228,7 @@ class SacAgentNode(LifecycleNode):
 
     def _on_outcome(self, outcome: Outcome) -> None:
         if outcome.record is not None:
+            self._recording.acting(outcome.record.policy_version)
             self._reports.step(outcome.record)
         if outcome.episode is None:
             return

@@ -11,8 +11,11 @@ RECORDED = {
     '/agent_spec': 'sac_msgs/msg/AgentSpec',
     '/episode': 'sac_msgs/msg/EpisodeSummary',
     '/evaluation': 'sac_msgs/msg/EvaluationSummary',
+    '/policy': 'sac_msgs/msg/PolicyWeights',
 }
 """Topics of the journal besides the transitions."""
+
+LATCHED = ('/agent_spec', '/policy')
 
 
 class Sender(Protocol):
@@ -25,6 +28,9 @@ class Sender(Protocol):
 
     def transition(self, payload: bytes, *, evaluation: bool = False) -> None:
         """Send the transition that carries `next_sequence`."""
+
+    def add_topic(self, name: str, type_name: str, *, latched: bool = False) -> None:
+        """Announce a further topic to record."""
 
     def record(self, topic: str, payload: bytes) -> None:
         """Record a message of a further topic."""
@@ -57,6 +63,9 @@ class DirectSender:
         self.next_sequence += 1
         self.training_steps += not evaluation
 
+    def add_topic(self, name: str, type_name: str, *, latched: bool = False) -> None:
+        """Do nothing."""
+
     def record(self, topic: str, payload: bytes) -> None:
         """Do nothing."""
 
@@ -66,7 +75,7 @@ class DirectSender:
 
     def status(self) -> CourierStatus:
         """Return the account; everything counts as recorded."""
-        return CourierStatus(self.next_sequence - 1, self._received, self._durable)
+        return CourierStatus(1, self.next_sequence - 1, self._received, self._durable)
 
     def close(self, timeout: float = 10.0) -> None:
         """Do nothing."""
@@ -84,5 +93,5 @@ def make_sender(
         return DirectSender(stream_id, publish)
     courier = Courier(Path(run_dir) / 'bags' / agent_id, agent_id, publish, config)
     for name, type_name in RECORDED.items():
-        courier.add_topic(name, type_name, latched=name == '/agent_spec')
+        courier.add_topic(name, type_name, latched=name in LATCHED)
     return courier

@@ -52,7 +52,7 @@ class SensorInput:
         lockstep = config.trigger == 'observation'
         for name, sensor in config.sensors.items():
             node.create_subscription(
-                _message_type(sensor.type),
+                message_type(sensor.type),
                 sensor.topic,
                 lambda message, name=name: self._on_message(name, message),
                 qos.STATE_PUBLISHER if lockstep or sensor.reliable else qos.STATE,
@@ -97,7 +97,12 @@ class SensorInput:
         )
 
 
-def _message_type(name: str) -> type[Any]:
+def message_type(name: str) -> type[Any]:
+    """Return the class of a message type.
+
+    Raises:
+        ConfigError: It is not installed.
+    """
     package, _, message = normalised(name).split('/')
     try:
         return getattr(import_module(f'{package}.msg'), message)  # type: ignore[no-any-return]

@@ -11,7 +11,7 @@ import pytest
 
 from sac_agent.journal import Courier, Journal, JournalConfig, JournalError, JournalFullError
 from sac_core.bag import BagReader, Definitions
-from sac_core.bag.transitions import key, TRANSITION
+from sac_core.bag.transitions import AGENT_SPEC, key, TRANSITION
 
 SMALL = 1 << 16
 COMMAND = 'sac_msgs/msg/JointCommand'
@@ -297,3 +297,42 @@ def test_an_unknown_topic_is_refused(start) -> None:
     courier = start()
     with pytest.raises(JournalError, match='is not recorded; there are'):
         courier.record('/other', b'')
+
+
+def specs(tmp_path: Path) -> list[Any]:
+    reader = BagReader(tmp_path / 'robot')
+    return [reader.decode(message) for message in reader.messages({'/agent_spec'})]
+
+
+def introduce(courier: Courier, definitions: Definitions) -> None:
+    spec = definitions.new(AGENT_SPEC, agent_id='robot', first_sequence=1)
+    courier.record('/agent_spec', definitions.encode(spec, AGENT_SPEC))
+
+
+def test_every_file_begins_with_the_spec_and_its_first_number(
+    start, definitions, tmp_path
+) -> None:
+    courier = start(split_bytes=SMALL)
+    introduce(courier, definitions)
+    for _ in range(10):
+        record(courier, definitions, 100)
+        wait(lambda: courier.status().recorded == courier.next_sequence - 1)
+    courier.close()
+    files = sorted((tmp_path / 'robot').glob('*.mcap'))
+    assert len(specs(tmp_path)) == len(files) > 2
+    for path in files:
+        first, second = list(BagReader(path).messages())[:2]
+        assert (first.topic, second.topic) == ('/agent_spec', '/transition')
+        found = BagReader(path)
+        told = [found.decode(m) for m in found.messages({'/agent_spec'})]
+        assert told[0].first_sequence == key(second.data).sequence
+
+
+def test_what_was_deleted_is_told_by_the_first_number(start, definitions) -> None:
+    courier = start(split_bytes=SMALL, max_bytes=2 * SMALL)
+    assert courier.status().first == 1
+    for _ in range(20):
+        record(courier, definitions, 100)
+        wait(lambda: courier.status().recorded == courier.next_sequence - 1)
+        courier.on_ack(courier.next_sequence - 1, courier.next_sequence - 1)
+    wait(lambda: courier.status().first > 1)

@@ -18,6 +18,7 @@ import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
+from rclpy.task import Future
 from sac_msgs.msg import (
     AgentSpec,
     AgentStatus,
@@ -28,11 +29,14 @@ from sac_msgs.msg import (
     Transition,
     TransitionAck,
 )
+from sac_msgs.srv import RelabelReplay
 from std_srvs.srv import SetBool, Trigger
 
 from sac_core import convert, qos
+from sac_core.bag import BagError
 from sac_core.parameters import declare_config, on_change, refuse_unknown
 from sac_core.policy_format import checksum, pack
+from sac_learner import bags
 from sac_learner.checkpoint import CheckpointError
 from sac_learner.replay import ReplayError
 from sac_learner.run_directory import RunDirectory, RunDirectoryError
@@ -78,6 +82,7 @@ class LearnerNode(Node):
         self.create_subscription(AgentStatus, 'agent_status', self.worker.agent_status, qos.STATUS)
         self.create_service(Trigger, '~/save', self._on_save)
         self.create_service(SetBool, '~/pause', self._on_pause)
+        self.create_service(RelabelReplay, '~/relabel', self._on_relabel)
         on_change(self, SacConfig, self.worker.set_parameter)
         on_change(self, LearnerSettings, self.worker.set_parameter)
         # Wall clock: learning goes on while a simulated clock stands still.
@@ -138,6 +143,23 @@ class LearnerNode(Node):
     def _on_save(self, request: Any, response: Any) -> Any:
         response.success = self.worker.save()
         response.message = 'saving' if response.success else 'nothing has been learned yet'
+        return response
+
+    async def _on_relabel(self, request: Any, response: Any) -> Any:
+        """Read the bags in a thread, for that may take a while, and let the worker apply them."""
+        done: Future = Future(executor=self.executor)
+        paths = [Path(name).expanduser() for name in request.bags]
+
+        def read() -> None:
+            try:
+                self.worker.relabel(bags.labels(paths), lambda count: done.set_result((count, '')))
+            except (BagError, OSError) as error:
+                done.set_result((0, str(error)))
+
+        threading.Thread(target=read, name='labels', daemon=True).start()
+        count, problem = await done
+        response.success, response.relabelled = not problem, count
+        response.message = problem or f'{count} transitions have new labels'
         return response
 
     def _on_pause(self, request: Any, response: Any) -> Any:

@@ -35,7 +35,7 @@ from sac_learner.interruption import interruptible
 from sac_learner.metrics import Metrics
 from sac_learner.progress import Progress, ProgressLine
 from sac_learner.replay import ReplayError
-from sac_learner.run_directory import RunDirectory, RunDirectoryError
+from sac_learner.run_directory import RunDirectory, RunDirectoryError, write_text
 from sac_learner.sac.agent import DivergenceError
 from sac_learner.sac.config import preset, PRESETS, SacConfig
 from sac_learner.settings import LearnerSettings
@@ -44,6 +44,7 @@ from sac_learner.twin import AUTO, Twin
 
 FAILURE = 1
 NODE = 'sac_learner'
+GO_ON = 'go_on.yaml'  # in the run directory
 UPDATES_PER_TURN = 50
 TWIN = 'twin'  # name of the twin among the agents of a run
 EXAMPLES = """--bag runs/valve/bags/dclaw --robot config/dclaw_valve.yaml --steps 100000
@@ -201,6 +202,24 @@ def robot_settings(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     return found
 
 
+def go_on(sac: SacConfig) -> str:
+    """Return the settings with which a robot goes on with the run, as a ROS parameter file.
+
+    The networks stay what they are, and the policy acts from the first step.
+    """
+    changed = {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in asdict(sac).items()
+        if value != getattr(SacConfig(), name)
+    }
+    return '# Go on with a robot where learning from bags has ended.\n' + yaml.safe_dump(
+        {
+            f'/**/{NODE}': {'ros__parameters': changed},
+            '/**/sac_agent': {'ros__parameters': {'warmup': {'steps': 0}}},
+        }
+    )
+
+
 def _learn(plan: Plan) -> int:
     with contextlib.ExitStack() as stack:
         try:
@@ -211,6 +230,7 @@ def _learn(plan: Plan) -> int:
                 stack.callback(twin.close)
             directory.record_environment(plan.learner.seed, _configuration(plan))
             directory.record_agent(spec.agent_id, spec.config)
+            write_text(directory.path / GO_ON, go_on(plan.sac))
             metrics = Metrics(directory.path, tensorboard=plan.learner.tensorboard)
             stack.callback(metrics.close)
             training = Training(spec, plan.sac, plan.learner, directory, metrics)
@@ -243,7 +263,7 @@ def _saved(plan: Plan, training: Training, metrics: Metrics, learn: Callable[[],
     if failure:
         sys.stderr.write(f'offline: {failure}\n')
         return FAILURE
-    say(f'run directory {plan.path}; go on with a robot: resume:={plan.path}')
+    say(f'go on with a robot: resume:={plan.path} settings:={plan.path / GO_ON}')
     return 0
 
 

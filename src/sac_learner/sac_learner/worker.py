@@ -1,6 +1,6 @@
 """The thread that learns: takes what the node passes on, and learns whenever an update is due."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 import queue
 import threading
@@ -24,6 +24,7 @@ from sac_core.bag import BagError
 from sac_core.parameters import check_values
 from sac_core.spec import AgentSpec
 from sac_learner import report
+from sac_learner.bags import Labels
 from sac_learner.checkpoint import CheckpointError
 from sac_learner.ending import Ending
 from sac_learner.metrics import Metrics
@@ -35,6 +36,7 @@ from sac_learner.sac.agent import DivergenceError
 from sac_learner.sac.config import SacConfig
 from sac_learner.settings import LearnerSettings
 from sac_learner.training import Policy, Training
+from sac_learner.transitions import stream_key
 
 UPDATES_PER_TURN = 8  # gradient updates between two looks at what arrived
 IDLE = 0.02  # [s]
@@ -130,6 +132,15 @@ class Worker:
     def agent_status(self, msg: AgentStatus) -> None:
         """Take an agent's state, for the account of robot hours."""
         self._inbox.put((self._on_agent_status, (msg,)))
+
+    def relabel(self, labels: Mapping[str, Labels], done: Callable[[int], None]) -> None:
+        """Give transitions in the replay new rewards and ends.
+
+        Args:
+            labels: By stream.
+            done: Called in the learning thread with how many transitions were there.
+        """
+        self._inbox.put((self._on_relabel, (labels, done)))
 
     def set_parameter(self, name: str, value: Any) -> None:
         """Change a live parameter from the next update on.
@@ -334,6 +345,14 @@ class Worker:
             self._due = dict.fromkeys(self._due, now)
             self._published = (now, self._training.updates)
             self._publish(self._training.new_policy())
+        stream = stream_key(spec.agent_id, spec.stream_id)
+        missing = self._training.intake.adopt(stream, msg.first_sequence)
+        if missing:
+            self._metrics.event('adopted', stream=stream, first=msg.first_sequence)
+            self._log(
+                f'{spec.agent_id} no longer has {missing} transitions that are not here; its '
+                f'stream begins at {msg.first_sequence}'
+            )
         known = self._specs.get(spec.agent_id)
         self._specs[spec.agent_id] = spec
         self.refused_agents.pop(spec.agent_id, None)
@@ -445,6 +464,11 @@ class Worker:
         for agent, values in self._hours.items():
             self._metrics.hours(agent, values)
         self._hours.clear()
+
+    def _on_relabel(self, labels: Mapping[str, Labels], done: Callable[[int], None]) -> None:
+        found = self._training.relabel(labels) if self._training is not None else 0
+        self._log(f'{found} transitions have new labels')
+        done(found)
 
     def _on_save(self) -> None:
         if self._training is not None:

@@ -47,6 +47,7 @@ class CourierStatus:
     """What there is to report.
 
     Attributes:
+        first: Lowest number in the journal.
         recorded: Highest number in the journal.
         received: Highest number below which the learner misses nothing.
         durable: The same, on the learner's disk.
@@ -55,6 +56,7 @@ class CourierStatus:
         problem: What a person has to know, empty if all is well.
     """
 
+    first: int = 1
     recorded: int = 0
     received: int = 0
     durable: int = 0
@@ -124,7 +126,10 @@ class Courier:
         self._entries: queue.SimpleQueue[_Item | None] = queue.SimpleQueue()
         self._clock = _RecordingClock()
         self._status = CourierStatus(
-            self._outbox.last, self._outbox.received, self._outbox.durable
+            self._journal.first_sequence,
+            self._outbox.last,
+            self._outbox.received,
+            self._outbox.durable,
         )
         self._failure = self._disk_problem = self._learner_problem = self._send_problem = ''
         self._uncommitted: list[tuple[int, bytes]] = []
@@ -321,6 +326,7 @@ class Courier:
 
     def _report(self) -> None:
         self._status = CourierStatus(
+            first=self._journal.first_sequence,
             recorded=self._outbox.last,
             received=self._outbox.received,
             durable=self._outbox.durable,

@@ -39,6 +39,10 @@ TOPICS = {
 }
 """What every journal may hold besides transitions."""
 
+HEAD = ('/agent_spec', '/policy')
+"""Of these the newest message stands again at the beginning of every file, so that each file can
+be read by itself and the oldest ones can be deleted."""
+
 BOOT = Path('/proc/sys/kernel/random/boot_id')
 
 
@@ -118,6 +122,7 @@ class Journal:
         self.durable = 0
         self.last_sequence = 0
         self._committed = 0
+        self._newest: dict[str, bytes] = {}  # payloads of HEAD
         try:
             self._bag = BagWriter(
                 directory,
@@ -138,6 +143,11 @@ class Journal:
     def next_episode(self) -> int:
         """Number of the episode that begins after this opening."""
         return max((span.episode for span in self._own()), default=-1) + 1
+
+    @property
+    def first_sequence(self) -> int:
+        """Lowest number that is still there; the next one while there is none."""
+        return min((span.first for span in self._own()), default=self.last_sequence + 1)
 
     @property
     def training_steps(self) -> int:
@@ -167,6 +177,9 @@ class Journal:
 
     def write(self, topic: str, stamp: int, payload: bytes) -> None:
         """Take a message of a further topic; it is safe once committed."""
+        if topic in HEAD:
+            self._newest[topic] = payload
+        self._begin_file(stamp, topic)
         self._bag.write(topic, stamp, payload)
 
     def write_transition(self, stamp: int, payload: bytes, *, evaluation: bool = False) -> Key:
@@ -181,6 +194,7 @@ class Journal:
             raise JournalError(
                 f'agent, stream and sequence of a transition must be {expected}, got {found[:3]}'
             )
+        self._begin_file(stamp)
         location = self._bag.write(self._topic, stamp, payload)
         self._note(location.file, location.position, found, training=not evaluation)
         self.last_sequence = found.sequence
@@ -242,6 +256,22 @@ class Journal:
         self._bag.close()
         self._committed = self.last_sequence
         self._save(clean=True)
+
+    def _begin_file(self, stamp: int, topic: str = '') -> None:
+        """Let a new file begin with what its reader needs first, unless `topic` brings it."""
+        if not self._bag.between_files:
+            return
+        for name in HEAD:
+            payload = self._newest.get(name)
+            # What would fill a good part of each file stays where it was first.
+            if payload is None or name == topic or 4 * len(payload) > self.config.split_bytes:
+                continue
+            if name == HEAD[0]:
+                spec = self.definitions.decode(payload, AGENT_SPEC)
+                # Whoever plays this file has no earlier ones.
+                spec.first_sequence = self.last_sequence + 1
+                payload = self.definitions.encode(spec, AGENT_SPEC)
+            self._bag.write(name, stamp, payload)
 
     def _own(self) -> Iterator[Span]:
         for spans in self._spans.values():

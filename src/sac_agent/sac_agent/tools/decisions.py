@@ -44,6 +44,7 @@ class Decisions:
         self.steps = self.exact = self.noise_repeated = self.drawn = 0
         self.notes: set[str] = set()
         self._agent_id = ''
+        self._content: tuple[Any, ...] = ()
         self._noises: dict[Source, _Noise] = {}
         self._sessions: list[int] = []
         self._previous: Any = None
@@ -57,6 +58,10 @@ class Decisions:
         Raises:
             ConfigError: Its configuration is unusable.
         """
+        content = (spec.config, tuple(spec.sensor_names), tuple(spec.observation_names))
+        if content == self._content:
+            return  # it stands again at the beginning of every file
+        self._content = content
         config = from_mapping(yaml.safe_load(spec.config), 'config of the bag')
         layout = SensorLayout(tuple(spec.sensor_names))
         self._agent_id = str(spec.agent_id)

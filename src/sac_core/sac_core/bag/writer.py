@@ -84,6 +84,11 @@ class BagWriter:
         return sum(f.size for f in (*self.files, *self._open_files()))
 
     @property
+    def between_files(self) -> bool:
+        """Whether the next message begins a file."""
+        return self._file is None
+
+    @property
     def pending(self) -> int:
         """What the next commit hands to the operating system, about [bytes]."""
         return sum(f.pending for f in self._open_files())
