@@ -27,6 +27,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from robot_drivers.driver import Driver
+from robot_drivers.errors import RobotError
 from robot_drivers.registry import find_robot
 from robot_drivers.robot import Array, Connection, Robot, RobotState
 from robot_drivers.safety import SafetyConfig
@@ -166,8 +167,9 @@ def fuzz_wire(name: str, commands: int, seed: int) -> Result:
         arrived.clear()
         begin = time.perf_counter()
         for _ in range(commands):
-            if driver.fault:
-                driver.enable()  # as in simulation; it fell, or left its workspace
+            while driver.fault:  # it fell, left its workspace, or the machine is busy
+                with contextlib.suppress(RobotError):
+                    driver.enable()
                 arrived.clear()
             driver.command(*command(rng, robot))
             result.commands += 1

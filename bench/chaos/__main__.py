@@ -41,6 +41,12 @@ def main() -> int:
     parser.add_argument('--minutes', type=float, default=10.0, help='how long things go wrong')
     parser.add_argument('--seed', type=int, default=0, help='of plan, learning and simulation')
     parser.add_argument('--robots', nargs='+', choices=sorted(KINDS), default=ROBOTS)
+    parser.add_argument(
+        '--clock',
+        choices=('wall', 'lockstep'),
+        default='wall',
+        help='lockstep: robots wait for their commands, at the pace of the wall clock',
+    )
     parser.add_argument('--kills', type=int, default=20, help='SIGKILLs per robot, at least')
     parser.add_argument('--alone', action='store_true', help='no undisturbed runs beside')
     parser.add_argument('--plan', action='store_true', help='print the plan and end')
@@ -62,14 +68,19 @@ def main() -> int:
         rigs: dict[str, Rig] = {}
         for number, name in enumerate(options.robots):
             surroundings = stack.enter_context(_surroundings(directory / name, options.seed))
-            rigs[name] = _rig(name, directory / name, surroundings, number, options.seed)
+            rigs[name] = Rig(
+                KINDS[name], directory / name, surroundings, domain=DOMAIN + number,
+                seed=options.seed, clock=options.clock,
+            )  # fmt: skip
             stack.callback(rigs[name].end)
             for text in surroundings.missing:
                 print(f'{name}: {text}')
         calm: dict[str, Rig] = {}
         for number, name in enumerate([] if options.alone else options.robots):
-            place = directory / f'{name}-undisturbed'
-            calm[name] = _rig(name, place, Surroundings(), 10 + number, options.seed)
+            calm[name] = Rig(
+                KINDS[name], directory / f'{name}-undisturbed', Surroundings(),
+                domain=DOMAIN + 10 + number, seed=options.seed, clock=options.clock,
+            )  # fmt: skip
             stack.callback(calm[name].end)
         injectors = {name: Injector(rig) for name, rig in rigs.items()}
         _play(plans, injectors, duration)
@@ -82,10 +93,6 @@ def main() -> int:
         ]
         print(f'load at the end {os.getloadavg()[0]:.1f}')
     return 0 if all(results) else 1
-
-
-def _rig(name: str, directory: Path, surroundings: Surroundings, number: int, seed: int) -> Rig:
-    return Rig(KINDS[name], directory, surroundings, domain=DOMAIN + number, seed=seed)
 
 
 @contextlib.contextmanager

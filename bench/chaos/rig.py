@@ -98,6 +98,7 @@ class Rig:
         *,
         domain: int,
         seed: int,
+        clock: str = 'wall',
         learner: Sequence[str] = (),
         agent: Sequence[str] = (),
     ) -> None:
@@ -109,6 +110,7 @@ class Rig:
             surroundings: Hosts, disks and clocks.
             domain: ROS domain; rigs on the same hosts need different ones.
             seed: Of learner and emulator.
+            clock: wall, or lockstep at the pace of the wall clock.
             learner: More parameters of the learner, NAME:=VALUE.
             agent: More parameters of the agent.
         """
@@ -118,6 +120,8 @@ class Rig:
         self.children: dict[str, Child] = {}
         self._domain = domain
         self._drained_since = 0.0
+        self._clock = clock
+        lockstep = clock == 'lockstep'
         directory.mkdir(parents=True, exist_ok=True)
         self._run = {
             host: (surroundings.disks[host].path if host in surroundings.disks else directory)
@@ -140,7 +144,8 @@ class Rig:
                 _executable('robot_drivers', 'robot_node'),
                 *_ros_arguments(
                     'driver', name, config,
-                    [f'robot:={name}', 'backend:=sim', 'clock:=wall', 'recover:=true',
+                    [f'robot:={name}', 'backend:=sim', f'clock:={clock}', 'speed:=1.0',
+                     'recover:=true',
                      f'port:={self._port}'],
                 ),
             ],
@@ -152,7 +157,9 @@ class Rig:
                 _executable('sac_agent', 'sac_agent'),
                 *_ros_arguments(
                     'sac_agent', name, config,
-                    [f'run_dir:={self.run("robot")}', 'trigger:=timer', 'evaluation.every:=0',
+                    [f'run_dir:={self.run("robot")}', 'evaluation.every:=0',
+                     f'trigger:={"observation" if lockstep else "timer"}',
+                     f'use_sim_time:={str(lockstep).lower()}',
                      'journal.weights:=false', *agent],
                 ),
                 *(word for topic in SHARED_TOPICS for word in ('-r', f'{topic}:=/{topic}')),
@@ -284,7 +291,7 @@ class Rig:
 
     def _emulator(self, seed: int) -> list[str]:
         program = _executable('robot_drivers', f'{self.kind.name}_emulator')
-        common = ['--clock', 'wall', '--seed', str(seed)]
+        common = ['--clock', self._clock, '--seed', str(seed)]
         if self.kind.name == 'dclaw':
             return [program, '--link', self._port, *common]
         if self.kind.name == 'minitaur':
