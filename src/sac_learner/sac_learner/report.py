@@ -153,6 +153,7 @@ def draw(
                 color='0.4',
             )
         axis.set_xlabel(unit)
+        axis.locator_params(axis='x', nbins=6)
         axis.grid(alpha=0.25)
         axis.spines[['top', 'right']].set_visible(False)
     axes[0].set_ylabel(label)
