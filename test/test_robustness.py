@@ -112,9 +112,7 @@ def test_packets_are_lost_as_asked_for_between_two_hosts(bench):
 
 
 SEND = """
-import array, os, time
-from sac_learner.transport import use_small_datagrams
-use_small_datagrams(os.environ)
+import array, time
 import rclpy
 from sac_core import qos
 from sac_msgs.msg import PolicyWeights
@@ -144,8 +142,12 @@ def test_weights_cross_a_network_that_loses_one_packet_in_twenty(bench):
         network = Network(seed=1)
     except NoNamespacesError as error:
         pytest.skip(str(error))
-    environment = {**os.environ, 'ROS_AUTOMATIC_DISCOVERY_RANGE': 'SUBNET'}
-    environment.pop('FASTDDS_BUILTIN_TRANSPORTS', None)
+    environment = {
+        **os.environ,
+        'ROS_AUTOMATIC_DISCOVERY_RANGE': 'SUBNET',
+        'ROS_STATIC_PEERS': '10.79.0.1;10.79.0.2',
+        'FASTDDS_DEFAULT_PROFILES_FILE': str(ROOT / 'config' / 'dds' / 'wifi.xml'),
+    }
     with network:
         network.cable.loss = 0.05
         receiver, sender = (

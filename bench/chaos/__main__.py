@@ -76,10 +76,12 @@ def main() -> int:
             for text in surroundings.missing:
                 print(f'{name}: {text}')
         calm: dict[str, Rig] = {}
-        for number, name in enumerate([] if options.alone else options.robots):
+        for number, name in enumerate([] if options.alone else options.robots, 10):
+            place = directory / f'{name}-undisturbed'
+            surroundings = stack.enter_context(_surroundings(place, options.seed))
             calm[name] = Rig(
-                KINDS[name], directory / f'{name}-undisturbed', Surroundings(),
-                domain=DOMAIN + 10 + number, seed=options.seed, clock=options.clock,
+                KINDS[name], place, surroundings, domain=DOMAIN + number, seed=options.seed,
+                clock=options.clock,
             )  # fmt: skip
             stack.callback(calm[name].end)
         injectors = {name: Injector(rig) for name, rig in rigs.items()}

@@ -21,6 +21,7 @@ import tempfile
 import threading
 
 HOSTS = ('robot', 'workstation')
+ADDRESSES = {host: f'10.79.0.{number}' for number, host in enumerate(HOSTS, 1)}
 _TUNSETIFF = 0x400454CA
 _TAP, _NO_INFO = 0x0002, 0x1000
 _FRAME = 65536
@@ -132,7 +133,7 @@ class Network:
         _ip('link', 'set', device, 'netns', namespace)
         inside = ('-n', namespace)
         _ip(*inside, 'link', 'set', 'lo', 'up')
-        _ip(*inside, 'address', 'add', f'10.79.0.{number + 1}/24', 'dev', device)
+        _ip(*inside, 'address', 'add', f'{ADDRESSES[host]}/24', 'dev', device)
         _ip(*inside, 'link', 'set', device, 'up')
         return end
 

@@ -15,7 +15,7 @@ from ament_index_python.packages import get_package_prefix, get_package_share_di
 
 from chaos.clocks import SteppedClock
 from chaos.disk import Disk
-from chaos.network import Network
+from chaos.network import ADDRESSES, Network
 from chaos.processes import Child, environment
 
 HERE = Path(__file__).resolve().parent
@@ -273,9 +273,16 @@ class Rig:
 
     def _environment(self, host: str) -> dict[str, str]:
         clock = self.surroundings.clocks.get(host)
+        middleware = {'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST'}
+        if self.surroundings.network:  # as docs/two_computers.md says for networks that lose
+            middleware = {
+                'ROS_AUTOMATIC_DISCOVERY_RANGE': 'SUBNET',
+                'ROS_STATIC_PEERS': ';'.join(ADDRESSES.values()),
+                'FASTDDS_DEFAULT_PROFILES_FILE': str(HERE.parents[1] / 'config/dds/wifi.xml'),
+            }
         return environment(
             ROS_DOMAIN_ID=str(self._domain),
-            ROS_AUTOMATIC_DISCOVERY_RANGE='SUBNET' if self.surroundings.network else 'LOCALHOST',
+            **middleware,
             ROS_LOG_DIR=str(self.directory / 'ros'),
             OMP_NUM_THREADS='1',
             **(clock.environment if clock else {}),

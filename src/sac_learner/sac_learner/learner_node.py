@@ -5,7 +5,6 @@ thread owns everything that learns and publishes policies.
 """
 
 from collections.abc import Sequence
-import os
 from pathlib import Path
 import signal
 import sys
@@ -43,7 +42,6 @@ from sac_learner.run_directory import RunDirectory, RunDirectoryError
 from sac_learner.sac.config import SacConfig
 from sac_learner.settings import LearnerSettings
 from sac_learner.training import Policy
-from sac_learner.transport import use_small_datagrams
 from sac_learner.worker import Worker
 
 STATUS_PERIOD = 0.04  # [s]
@@ -170,7 +168,6 @@ class LearnerNode(Node):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the node until the run is complete or interrupted; what was learned is saved."""
-    use_small_datagrams(os.environ)
     # A KeyboardInterrupt inside a C++ callback would abort the process, so signals set a flag.
     rclpy.init(args=argv, signal_handler_options=SignalHandlerOptions.NO)
     interrupted = threading.Event()
