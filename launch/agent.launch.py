@@ -71,6 +71,8 @@ def start(context):
     launching.check_robot_file(context, value)
     run_dir = launching.run_directory(value, new=False)
     names = launching.namespaces(value)
+    if len(names) > 1:
+        launching.refuse_shared_topics(value)
     if value['evaluate'] and len(names) > 1:
         raise RuntimeError('evaluate: needs one namespace, as one robot tries the policy')
     return [_agent(value, run_dir, names, number) for number in range(len(names))]

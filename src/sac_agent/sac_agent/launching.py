@@ -13,6 +13,8 @@ from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration
 from launch_ros.substitutions import ExecutableInPackage
 
+from sac_agent.config import from_file
+
 CONFIGURATION_ERROR = 2  # exit code of our nodes: a person has to mend something first
 SHARED_TOPICS = (
     'transition',
@@ -132,6 +134,26 @@ def parameter_files(value: Mapping[str, str]) -> list[str]:
         if not Path(file).is_file():
             raise RuntimeError(f'{file}: there is no such file')
     return [str(Path(file).resolve()) for file in files]
+
+
+def refuse_shared_topics(value: Mapping[str, str]) -> None:
+    """Refuse topics that several robots would share, which only their namespaces tell apart.
+
+    Raises:
+        RuntimeError: A topic of the robot file begins with a slash.
+    """
+    config = from_file(*map(Path, parameter_files(value)))
+    topics = [
+        *((f'actions.{name}.topic', channel.topic) for name, channel in config.actions.items()),
+        *((f'sensors.{name}.topic', sensor.topic) for name, sensor in config.sensors.items()),
+        ('episode.reset_service', config.episode.reset_service),
+    ]
+    for key, topic in topics:
+        if topic.startswith('/'):
+            raise RuntimeError(
+                f'{key}: all robots would share {topic}; write it without the leading slash, '
+                'relative to the namespace of each'
+            )
 
 
 def check_robot_file(context: Any, value: Mapping[str, str]) -> None:

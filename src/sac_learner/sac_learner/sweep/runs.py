@@ -163,7 +163,7 @@ class LaunchRunner(Runner):
         sections: dict[str, Any] = {}
         for name, value in run.settings.items():
             node, _, rest = name.partition('.')
-            if node not in ('sac_agent', 'driver'):
+            if node != 'sac_agent':
                 node, rest = 'sac_learner', name
             sections.setdefault(f'/**/{node}', {'ros__parameters': {}})
             sections[f'/**/{node}']['ros__parameters'][rest] = value
