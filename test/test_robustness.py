@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 
+import numpy as np
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -180,6 +181,34 @@ def test_the_books_balance_after_chaos(tmp_path):
     )  # fmt: skip
     assert 'lost 0, doubled 0, foreign 0, changed 0' in output
     assert 'the books balance' in output
+
+
+def test_a_disk_that_is_full_for_a_while_stops_no_journal(bench, tmp_path):
+    from chaos.disk import Disk, NoDiskError
+
+    from sac_core.bag import BagWriter, Definitions
+
+    try:
+        disk = Disk(tmp_path / 'disk', 16 << 20)
+    except NoDiskError as error:
+        pytest.skip(str(error))
+    definitions = Definitions({'sac_msgs': ROOT / 'src' / 'sac_msgs' / 'msg'})
+    kind = 'sac_msgs/msg/Transition'
+    message = definitions.new(kind, agent_id='a', stream_id='s', command=np.zeros(300))
+    payload = definitions.encode(message, kind)
+    try:
+        writer = BagWriter(disk.path / 'bag', definitions=definitions)
+        writer.add_topic('/transition', kind)
+        for number in range(600):  # a minute at 10 Hz
+            writer.write('/transition', number, payload)
+            writer.commit(sync=True)
+            if number == 0:
+                disk.fill()
+        assert os.statvfs(disk.path).f_bavail == 0
+        disk.empty()
+        writer.close()
+    finally:
+        disk.close()
 
 
 # On a busy machine the fakes are late as well: three periods here, 1.5 in the bench on its own.
