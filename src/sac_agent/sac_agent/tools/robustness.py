@@ -40,7 +40,7 @@ class Result:
         options: Of the twin.
         episodes: Number of deterministic episodes.
         success_rate: Share of them that the task calls a success.
-        metrics: Means of the task's metrics.
+        metrics: Medians of the task's metrics, as in an evaluation of the agent.
     """
 
     name: str
@@ -127,9 +127,9 @@ def evaluate(
         successes += bool(info['is_success'])
         metrics.append({k: v for k, v in info.items() if isinstance(v, float)})
     assert look is not None  # at least one episode
-    means = {key: float(np.mean([m[key] for m in metrics])) for key in metrics[0]}
+    medians = {key: float(np.median([m[key] for m in metrics])) for key in metrics[0]}
     environment.twin.close()
-    return Result(name, options, episodes, successes / episodes, means), look
+    return Result(name, options, episodes, successes / episodes, medians), look
 
 
 def draw(path: Path, results: Sequence[Result], looks: Sequence[Image]) -> None:
