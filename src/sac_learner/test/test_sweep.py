@@ -198,7 +198,6 @@ def test_a_launched_run_gets_its_settings_in_a_file_and_a_domain_of_its_own(stud
     config = read(study('trials: 1\nsteps: 500\narguments: [film:=false]\n'))
     settings = {'critic_lr': 0.001, 'sac_agent.smoothing.correlation': 0.5}
     (run,) = runs_of(tmp_path, 0, settings, [4])
-    run.path.mkdir()
     runner = LaunchRunner('sac_agent', 'dclaw_valve.launch.py', first_domain=20)
     line = ' '.join(runner.command(run, config))
     assert line.startswith('ros2 launch sac_agent dclaw_valve.launch.py run_dir:=')

@@ -169,6 +169,7 @@ class LaunchRunner(Runner):
             sections[f'/**/{node}']['ros__parameters'][rest] = value
         settings = run.path / 'settings.yaml'
         if sections:
+            run.path.mkdir(parents=True, exist_ok=True)
             write_text(settings, yaml.safe_dump(sections))
         where = 'resume' if run.begun else 'run_dir'
         return [
