@@ -7,9 +7,10 @@ from typing import Any
 
 from builtin_interfaces.msg import Time
 import rclpy
+import rclpy.exceptions
 from rclpy.node import Node
 from rclpy.publisher import Publisher
-from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 from rosbags.highlevel import AnyReader
 from rosbags.interfaces import Connection, QosDurability, QosReliability
 from rosgraph_msgs.msg import Clock
@@ -19,6 +20,8 @@ from ..errors import CommandError
 from ..graph import absolute, hidden_node
 
 SETTLE = 0.5  # [s] for subscribers to find the new publishers
+PATIENCE = 10.0  # [s] to wait at most for those that are there but have not found them
+FULL = 0.01  # [s] between two attempts while a slow subscriber's queue is full
 
 
 def configure(verbs: Any) -> None:
@@ -61,6 +64,7 @@ def run(options: argparse.Namespace) -> None:
         }
         clock = node.create_publisher(Clock, '/clock', 10) if options.clock else None
         time.sleep(SETTLE + options.delay)
+        _wait_for_subscribers(node, list(publishers.values()))
         while rclpy.ok():
             _play(reader, chosen, publishers, clock, options)
             if not options.loop:
@@ -85,7 +89,28 @@ def _play(
             clock.publish(Clock(clock=Time(sec=next_tick // 10**9, nanosec=next_tick % 10**9)))
             next_tick += int(1e9 * options.rate / options.clock)
         _wait(began, (stamp - first) / 1e9 / options.rate)
-        publishers[connection.id].publish(bytes(raw))
+        _publish(publishers[connection.id], bytes(raw))
+
+
+def _wait_for_subscribers(node: Node, publishers: list[Publisher]) -> None:
+    """Return once all subscribers in the graph are matched, which takes seconds now and then."""
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end and any(
+        publisher.get_subscription_count() < node.count_subscribers(publisher.topic_name)
+        for publisher in publishers
+    ):
+        time.sleep(0.05)
+
+
+def _publish(publisher: Publisher, raw: bytes) -> None:
+    """Publish; a reliable message waits for room in the queue of the slowest subscriber."""
+    while rclpy.ok():
+        try:
+            publisher.publish(raw)
+        except rclpy.exceptions.RCLError:
+            time.sleep(FULL)
+        else:
+            return
 
 
 def _wait(began: float, offset: float) -> None:
@@ -100,7 +125,9 @@ def _publisher(node: Node, connection: Connection, topic: str) -> Publisher:
     lossy = bool(offered) and any(
         item.reliability == QosReliability.BEST_EFFORT for item in offered
     )
+    keeps_all = not latched and not lossy
     profile = QoSProfile(
+        history=HistoryPolicy.KEEP_ALL if keeps_all else HistoryPolicy.KEEP_LAST,
         depth=1000,
         reliability=ReliabilityPolicy.BEST_EFFORT if lossy else ReliabilityPolicy.RELIABLE,
         durability=DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE,
