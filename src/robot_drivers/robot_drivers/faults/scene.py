@@ -41,6 +41,27 @@ def make_driver(robot: str, port: str, **options: Any) -> Driver:
     return Driver(made, SafetyConfig(), 'wall')
 
 
+class NotMovingError(Exception):
+    """The robot did not even begin to move, so no fault was injected."""
+
+
+def switch_on(driver: Driver) -> None:
+    """Connect and enable; an emulator that has just been started may need a moment.
+
+    Raises:
+        NotMovingError: It needed too long.
+    """
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            driver.connect()
+            driver.enable()
+            return
+        except RobotError as error:
+            if time.monotonic() > deadline:
+                raise NotMovingError(str(error)) from error
+
+
 class Policy:
     """Lives as node and agent do: cycles at the update rate, commands at the control rate."""
 
@@ -103,20 +124,14 @@ class Scene:
         prefer(0)
 
     def _begin(self) -> None:
-        """Get the robot moving; an emulator that has just been started may need a moment."""
-        deadline = time.monotonic() + PATIENCE
-        while True:
-            try:
-                self.driver.connect()
-                self.driver.enable()
-                break
-            except RobotError:
-                if time.monotonic() > deadline:
-                    raise
+        """Get the robot moving."""
+        switch_on(self.driver)
         if self.robot == 'minitaur':
             self.reset()
         self.policy = Policy(self.robot, self.driver)
         self.live(0.5)
+        if self.level is not Level.ACTIVE:
+            raise NotMovingError(self.driver.activity)
 
     @property
     def level(self) -> Level:

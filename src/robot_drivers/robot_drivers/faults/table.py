@@ -13,7 +13,7 @@ import numpy as np
 
 from robot_drivers.faults.fault import Fault
 from robot_drivers.faults.rigs import environment
-from robot_drivers.faults.scene import NotReachedError, Scene
+from robot_drivers.faults.scene import NotMovingError, Scene
 from robot_drivers.minitaur.link import MODE_DAMP, MODE_OFF, MODE_POSITION
 from robot_drivers.safety import Level
 from robot_drivers.sawyer import topics
@@ -104,7 +104,7 @@ def _driver_process(number: int) -> Callable[[Scene], None]:
         scene.marks['victim'] = victim
         assert victim.stdout is not None
         if victim.stdout.readline() != b'moving\n':
-            raise NotReachedError('the driver in its own process does not move the robot')
+            raise NotMovingError('the driver in its own process does not move the robot')
         if scene.robot == 'dclaw':
             scene.do('status')  # what tripped before does not count
         scene.marks['sent'] = time.monotonic()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 
-from robot_drivers.faults.scene import make_driver, Policy, PRIORITY
+from robot_drivers.faults.scene import make_driver, Policy, PRIORITY, switch_on
 from robot_drivers.realtime import prefer
 
 
@@ -15,8 +15,7 @@ def main() -> None:
     options = {name: int(value) for name, value in (word.split('=') for word in words)}
     prefer(PRIORITY)
     driver = make_driver(robot, port, **options)
-    driver.connect()
-    driver.enable()
+    switch_on(driver)
     policy, told = Policy(robot, driver), time.monotonic() + 0.5
     while True:
         policy.turn()
