@@ -17,6 +17,7 @@ import numpy as np
 from chaos.rig import Rig
 from sac_core.bag.transitions import transitions
 from sac_learner.replay import Replay
+from sac_learner.replay.layout import HEADER
 
 Identity = tuple[str, int]  # stream, sequence
 NANOSECONDS = 1_000_000_000
@@ -124,6 +125,8 @@ def gaps(rig: Rig, begin: float, end: float) -> np.ndarray[Any, Any]:
 
 
 def _replayed(directory: Path) -> list[tuple[Identity, float]]:
+    if not (directory / HEADER).exists():
+        return []  # no agent was ever heard
     replay = Replay.open(directory)
     try:
         positions = replay.positions()
