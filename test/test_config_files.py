@@ -107,8 +107,10 @@ def test_minitaur_sees_112_numbers_as_in_the_paper():
 
 def test_sawyer_sees_positions_velocities_and_force():
     names = spec_of('sawyer_stack').observation.names
-    assert len(names) == 17
     assert sum(name.startswith('force[') for name in names) == 3
+    assert sum(name.startswith('joint_') for name in names) == 14
+    assert sum(name.startswith('point_') for name in names) == 18  # made of joint positions
+    assert len(names) == 35
 
 
 def test_sawyers_torques_are_half_of_what_the_arm_may_learn_with():
@@ -122,6 +124,8 @@ def test_sawyers_task_is_that_of_the_cell():
     task = from_file(named('sawyer_stack')).task_parameters
     np.testing.assert_allclose(task['target_position'], description.GOAL_POSITION, atol=1e-6)
     np.testing.assert_allclose(task['corners'], description.CORNERS.ravel(), atol=1e-6)
+    points = [np.zeros(3), description.CORNERS[0], description.CORNERS[2]]
+    np.testing.assert_allclose(task['reward_points'], np.concatenate(points), atol=1e-6)
     config = find_robot('sawyer').config()
     assert (np.array(task['box_low']) >= config.hand_lower).all()
     assert (np.array(task['box_high']) <= config.hand_upper).all()
