@@ -62,11 +62,12 @@ def start(context):
         if robot != 'dclaw':
             raise RuntimeError(f'observe:=image: there is no image task for {robot}, only dclaw')
         config = IMAGES
+    options = [] if value['gui'] == 'true' else ['-s']
     gazebo = ExecuteProcess(
-        cmd=['gz', 'sim', '-r', *([] if value['gui'] == 'true' else ['-s']), files / 'world.sdf'],
+        cmd=['gz', 'sim', '-r', *options, str(files / 'world.sdf')],
         name='gazebo',
         output='screen',
-        on_exit=Shutdown(reason='Gazebo has ended'),
+        on_exit=[Shutdown(reason='Gazebo has ended')],
     )
     description = (files / 'robot.urdf').read_text()
     publisher = Node(
