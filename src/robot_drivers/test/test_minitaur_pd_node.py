@@ -1,5 +1,8 @@
 """The PD node on its topics; its decisions are tested in test_minitaur_motor.py."""
 
+import os
+import subprocess
+import sys
 import time
 
 import pytest
@@ -118,3 +121,16 @@ def test_malformed_messages_are_counted_and_change_nothing(bench):
 
     bench.spin_until(push)
     assert all(effort == [0.0] * 8 for effort in bench.efforts)
+
+
+def test_misspelt_parameter_ends_the_node_with_code_2(ros_domain_id):
+    program = 'import sys; from robot_drivers.main import minitaur_pd; sys.exit(minitaur_pd())'
+    result = subprocess.run(
+        [sys.executable, '-c', program, '--ros-args', '-p', 'comand_timeout:=0.1'],
+        env=os.environ | {'ROS_DOMAIN_ID': str(ros_domain_id)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert result.returncode == 2
+    assert "unknown parameter 'comand_timeout'; did you mean command_timeout" in result.stderr
