@@ -193,6 +193,12 @@ def test_walker_without_commands_is_damped_then_limp():
     driver, wire = make('minitaur')
     driver.enable()
     reset(driver, wire, {})
+    driver.command(leg.LEG_CHANNELS, leg.NEUTRAL, 'position', 0.0)
+    live(driver, wire, 0.5)
+    assert driver.activity.startswith('hold')
+    driver.cycle()
+    damping = wire.commands['effort_controller'] * driver.state.velocity[8:]
+    assert (damping <= 1e-6).all(), 'torques only against the motion'
     driver.disable('test')
     np.testing.assert_array_equal(wire.commands['effort_controller'], np.zeros(8))
 

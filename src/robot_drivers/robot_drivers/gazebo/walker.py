@@ -36,6 +36,11 @@ class GazeboWalker(GazeboRobot):
             self._loop.command(leg.LEG_CHANNELS, self.target.tolist(), now)
         self.wire.send(EFFORT, self._loop.torque(now))
 
+    def hold(self, state: RobotState) -> Array:
+        """Let the legs sink damped where nobody commands, as on the robot."""
+        self.target = None
+        return np.clip(state.position[:8], self.spec.lower, self.spec.upper)
+
     def relax(self, joints: Joints) -> None:
         """Take the torque away."""
         del joints
