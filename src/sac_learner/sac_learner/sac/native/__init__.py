@@ -18,6 +18,7 @@ from sac_learner.sac.native.library import (
     KernelError,
     Memory,
     Optimizer,
+    Pointer,
     Shape,
     Step,
 )
@@ -72,9 +73,7 @@ class NativeUpdate:
             ),
             'activations other than relu': {config.actor_activation, config.critic_activation}
             != {'relu'},
-            'layer normalisation': config.actor_layer_norm or config.critic_layer_norm,
             'batch normalisation': config.critic_batch_norm,
-            'dropout': config.critic_dropout > 0.0,
         }
         reasons = [text for text, applies in lacking.items() if applies]
         if reasons:
@@ -110,6 +109,14 @@ class NativeUpdate:
         if images:
             step.image, step.next_image = (item.data_ptr() for item in images)
             step.shifts = None if draws.shifts is None else draws.shifts.data_ptr()
+        masks = {
+            name: (Pointer * len(layers))(*(layer.data_ptr() for layer in layers))
+            for name, layers in (draws.masks or {}).items()
+        }
+        step.target_masks, step.critic_masks, step.actor_masks = (
+            ctypes.addressof(masks[name]) if name in masks else None
+            for name in ('target', 'critic', 'actor')
+        )
         subset = draws.subset or []
         indices = (Int * len(subset))(*subset)
         step.subset_size, step.subset = len(subset), ctypes.addressof(indices)
@@ -119,7 +126,7 @@ class NativeUpdate:
             _settings(step.actor, learnables.actor, plan.actor)
             if self._config.learn_temperature:
                 _settings(step.temperature, learnables.temperature, plan.temperature)
-        self._held.append((inputs, draws, metrics, images, indices))
+        self._held.append((inputs, draws, metrics, images, masks, indices))
         self._library.sac_submit(self._handle, step)
         critic_metrics = metrics[: len(CRITIC_METRICS)]
         return critic_metrics, metrics[len(CRITIC_METRICS) :] if plan.update_actor else None
@@ -150,6 +157,8 @@ def _shape(shape: Networks, config: SacConfig, threads: int) -> Shape:
         'image_channels': channels,
         'convolutions': len(layers),
         'shared_encoder': int(shape.shared_encoder),
+        'actor_layer_norm': int(policy.layer_norm),
+        'critic_layer_norm': int(shape.layer_norm),
         'actor_hidden': (Int * len(actor_hidden))(*actor_hidden),
         'critic_hidden': (Int * len(critic_hidden))(*critic_hidden),
         'encoder': (Convolution * len(layers))(*convolutions),

@@ -22,6 +22,7 @@ class Critics {
   struct Scratch {
     Buffer input;                           // (features, vector, action)
     std::vector<std::vector<Buffer>> hidden;  // per critic and layer
+    std::vector<std::vector<NormTrace>> norms;
     Buffer q, dq, dy, dx, out;
     Buffer dfeatures, daction;              // padded(features) and padded(actions) wide
     std::vector<int> rows;
@@ -53,9 +54,13 @@ class Critics {
         layer.segments = {{at + j * weights, at + n * weights + static_cast<size_t>(j) * outputs,
                            outputs}};
         layer.prepare(target != nullptr, gradient);
+        if (shape.critic_layer_norm) {
+          const size_t scale = at + n * (weights + outputs) + static_cast<size_t>(j) * outputs;
+          layer.norm.prepare(outputs, scale, scale + static_cast<size_t>(n) * outputs, gradient);
+        }
         layers_[j].push_back(std::move(layer));
       }
-      at += n * (weights + outputs);
+      at += n * (weights + outputs * (shape.critic_layer_norm ? 3 : 1));
       inputs = outputs;
     }
     for (int j = 0; j < n; ++j) {
@@ -98,7 +103,11 @@ class Critics {
     s.input = Buffer(n * inputs());
     for (const std::vector<Layer>& critic : layers_) {
       s.hidden.emplace_back();
-      for (const Layer& layer : critic) s.hidden.back().emplace_back(n * stride(layer.width));
+      s.norms.emplace_back();
+      for (const Layer& layer : critic) {
+        s.hidden.back().emplace_back(n * stride(layer.width));
+        s.norms.back().push_back(layer.norm.trace(rows, stride(layer.width)));
+      }
     }
     s.q = Buffer(n * size());
     s.dq = Buffer(n);
@@ -112,21 +121,37 @@ class Critics {
     return s;
   }
 
-  // Q_j, or its target, at `rows` inputs; activations stay in the buffers of `slot`.
-  void evaluate(Scratch& s, int j, int slot, bool target, int rows, float* q) const {
+  // Dropout of one pass over a share of the batch; null masks: none.
+  struct Masks {
+    const float* const* layers;
+    int batch, begin;
+    // Of the n-th critic of the pass.
+    Dropout of(size_t layer, int n, int units) const {
+      if (!layers) return {};
+      const size_t row = static_cast<size_t>(n) * batch + begin;
+      return {layers[layer] + row * units, units};
+    }
+  };
+
+  // Q_j, or its target, at `rows` inputs, the n-th critic of the pass; activations stay in the
+  // buffers of `slot`.
+  void evaluate(Scratch& s, int j, int slot, bool target, int rows, const Masks& masks, int n,
+                float* q) const {
+    const float* parameters = target ? target_ : flat_;
     const float* x = s.input.get();
     ptrdiff_t x_row = inputs();
     for (size_t i = 0; i < layers_[j].size(); ++i) {
       const Layer& layer = layers_[j][i];
       float* y = s.hidden[slot][i].get();
-      forward(layer, target, x, x_row, y, stride(layer.width), rows, true);
+      const ptrdiff_t y_row = stride(layer.width);
+      hidden(layer, parameters, target, masks.of(i, n, layer.outputs), x, x_row, y, y_row, rows,
+             s.norms[slot][i].from(0, y_row));
       x = y;
-      x_row = stride(layer.width);
+      x_row = y_row;
     }
     const Value& value = values_[j];
-    const float* flat = target ? target_ : flat_;
-    const float* weight = flat + value.weight;
-    const float bias = flat[value.bias];
+    const float* weight = parameters + value.weight;
+    const float bias = parameters[value.bias];
     const int whole = value.inputs / kLanes * kLanes;
     for (int r = 0; r < rows; ++r) {
       const float* h = x + r * x_row;
@@ -139,22 +164,26 @@ class Critics {
   }
 
   // The least target at the inputs, of the critics in `subset` (none: of all).
-  void least(Scratch& s, const SacStep& step, int rows, float* y) const {
+  void least(Scratch& s, const SacStep& step, int begin, int rows, float* y) const {
+    const Masks masks{step.target_masks, step.batch, begin};
     const int count = step.subset_size ? step.subset_size : size();
     float* q = s.q.get();
     for (int n = 0; n < count; ++n) {
-      evaluate(s, step.subset_size ? step.subset[n] : n, 0, target_ != nullptr, rows, q);
+      const int j = step.subset_size ? step.subset[n] : n;
+      // Without target networks nobody is left out of the pass that drew the masks.
+      evaluate(s, j, 0, target_ != nullptr, rows, masks, target_ ? n : j, q);
       for (int r = 0; r < rows; ++r) y[r] = n == 0 || !(y[r] <= q[r]) ? q[r] : y[r];
     }
   }
 
   // Gradient of J_Q, [SAC] eq. 5, at the inputs, and that of their image features. Adds to
   // sums[0] the loss and to sums[1] the values.
-  void gradient(Scratch& s, const float* y, int rows, int batch, double* sums,
-                float* gradients) const {
+  void gradient(Scratch& s, const SacStep& step, const float* y, int begin, int rows,
+                double* sums, float* gradients) const {
+    const Masks masks{step.critic_masks, step.batch, begin};
     float* q = s.q.get();
     for (int j = 0; j < size(); ++j) {
-      evaluate(s, j, 0, false, rows, q);
+      evaluate(s, j, 0, false, rows, masks, j, q);
       const Layer& last = layers_[j].back();
       const Value& value = values_[j];
       float* dvalue = gradients + value.gradient;
@@ -163,7 +192,7 @@ class Critics {
         const float error = q[r] - y[r];
         sums[0] += 0.5 * static_cast<double>(error) * error;
         sums[1] += q[r];
-        q[r] = error / static_cast<float>(batch);
+        q[r] = error / static_cast<float>(step.batch);
         const float* active = s.hidden[0].back().get() + r * stride(last.width);
         for (int i = 0; i < last.width; i += kLanes) {
           store(dvalue + i, load(dvalue + i) + q[r] * load(active + i));
@@ -174,6 +203,8 @@ class Critics {
       value_backward(s, j, 0, q, rows, nullptr, dy);
       for (int i = static_cast<int>(layers_[j].size()) - 1; i >= 0; --i) {
         const Layer& layer = layers_[j][i];
+        hidden_backward(layer, flat_, masks.of(i, j, layer.outputs), dy, rows,
+                        s.norms[0][i].from(0, stride(layer.width)), nullptr, gradients);
         const ptrdiff_t x_row = i ? stride(layers_[j][i - 1].width) : inputs();
         const float* x = i ? s.hidden[0][i - 1].get() : s.input.get();
         weight_gradient(layer, x, x_row, dy, stride(layer.width), rows, gradients);
@@ -195,10 +226,15 @@ class Critics {
 
   // What the policy climbs, [SAC] eq. 9 or the mean over the critics, into `climbed`, and its
   // derivative by the action into the scratch's `daction`.
-  void action_gradient(Scratch& s, bool mean, int rows, float* climbed) const {
+  void action_gradient(Scratch& s, const SacStep& step, int begin, int rows,
+                       float* climbed) const {
+    const Masks masks{step.actor_masks, step.batch, begin};
+    const bool mean = step.mean_reduction;
     const int n = size();
     float* q = s.q.get();
-    for (int j = 0; j < n; ++j) evaluate(s, j, j, false, rows, q + static_cast<size_t>(j) * rows);
+    for (int j = 0; j < n; ++j) {
+      evaluate(s, j, j, false, rows, masks, j, q + static_cast<size_t>(j) * rows);
+    }
     for (int r = 0; r < rows; ++r) {
       float least = q[r], total = 0.0f;
       for (int j = 0; j < n; ++j) {
@@ -225,7 +261,7 @@ class Critics {
         }
         s.rows[count++] = r;
       }
-      add_action_gradient(s, j, dq, count);
+      add_action_gradient(s, j, masks, dq, count);
     }
   }
 
@@ -247,14 +283,18 @@ class Critics {
   }
 
   // Add dQ_j/da at the rows that the scratch lists.
-  void add_action_gradient(Scratch& s, int j, const float* dq, int count) const {
+  void add_action_gradient(Scratch& s, int j, const Masks& masks, const float* dq,
+                           int count) const {
     const int* index = s.rows.data();
     float *dy = s.dy.get(), *dx = s.dx.get();
     value_backward(s, j, j, dq, count, index, dy);
-    for (size_t i = layers_[j].size() - 1; i > 0; --i) {
+    for (size_t i = layers_[j].size() - 1;; --i) {
+      const Layer& layer = layers_[j][i];
+      hidden_backward(layer, flat_, masks.of(i, j, layer.outputs), dy, count,
+                      s.norms[j][i].from(0, stride(layer.width)), index, nullptr);
+      if (i == 0) break;
       const ptrdiff_t x_row = stride(layers_[j][i - 1].width);
       const Active active{s.hidden[j][i - 1].get(), x_row, index};
-      const Layer& layer = layers_[j][i];
       backward(layer, 0, layer.inputs, dy, stride(layer.width), dx, x_row, count, active);
       std::swap(dx, dy);
     }

@@ -7,6 +7,7 @@
 
 #include "gemm.hpp"
 #include "memory.hpp"
+#include "norm.hpp"
 #include "optimizer.hpp"
 
 namespace sac {
@@ -27,6 +28,7 @@ struct Layer {
   bool back = false;
   std::vector<Segment> segments;
   size_t gradient = 0;                     // offset into the gradients, (inputs + 1, width)
+  Norm norm;
   Buffer forward, backward, bias;          // panels of W and W^T, padded bias
   Buffer target_forward, target_bias;
 
@@ -114,6 +116,7 @@ struct Layer {
       };
       tasks.push_back(std::move(task));
     }
+    norm.add_tasks(tasks);
   }
 };
 
@@ -138,6 +141,16 @@ inline void forward(const Layer& layer, bool target, const float* x, ptrdiff_t x
   } else {
     multiply<Finish::kBias>(g);
   }
+}
+
+// A hidden layer: product, dropout, normalisation, relu. `flat` holds the parameters.
+inline void hidden(const Layer& layer, const float* flat, bool target, const Dropout& dropout,
+                   const float* x, ptrdiff_t x_row, float* y, ptrdiff_t y_row, int rows,
+                   const NormRows& trace) {
+  const bool plain = !layer.norm.present && !dropout.factors;
+  forward(layer, target, x, x_row, y, y_row, rows, plain);
+  if (plain) return;
+  layer.norm.forward(flat, dropout, layer.outputs, y, y_row, rows, trace);
 }
 
 // Forward activations of a relu; `index` names their rows (null: the same rows as the gradient's).
@@ -174,6 +187,16 @@ inline int backward(const Layer& layer, int from, int to, const float* dy, ptrdi
     multiply<Otherwise>(g);
   }
   return from - layer.first_back - skipped * kPanel;
+}
+
+// The way back through normalisation and dropout of a hidden layer, in place.
+inline void hidden_backward(const Layer& layer, const float* flat, const Dropout& dropout,
+                            float* dy, int rows, const NormRows& trace, const int* index,
+                            float* gradients) {
+  if (!layer.norm.present && !dropout.factors) return;
+  if (gradients) layer.norm.clear(gradients);
+  layer.norm.backward(flat, dropout, layer.outputs, dy, stride(layer.width), rows, trace, index,
+                      gradients);
 }
 
 // Gradient of W and b from x and dy, written, not added.

@@ -12,6 +12,7 @@ struct SacConvolution {
 struct SacShape {
   int32_t vector, action, critics, actor_layers, critic_layers, threads, has_target;
   int32_t height, width, image_channels, convolutions, shared_encoder;
+  int32_t actor_layer_norm, critic_layer_norm;
   const int32_t* actor_hidden;
   const int32_t* critic_hidden;
   const SacConvolution* encoder;
@@ -34,6 +35,8 @@ struct SacStep {
   const float *vector, *action, *reward, *discount, *next_vector, *next_noise, *noise;
   const uint8_t *image, *next_image;  // (batch, height, width, channels)
   const int64_t* shifts;              // (2, batch, 2) rows and columns, of image and next_image
+  // Dropout factors per hidden layer of the critics, (critics, batch, units), of three passes.
+  const float *const *target_masks, *const *critic_masks, *const *actor_masks;
   float* metrics;  // out, 8: critic loss, q, norm; actor loss, log prob, alpha, its loss, norm
   float tau, target_entropy;
   SacOptimizer actor, critic, temperature;

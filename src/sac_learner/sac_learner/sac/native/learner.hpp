@@ -27,7 +27,7 @@ class Learner {
         memory_(memory),
         workers_(shape.threads),
         sight_(shape, policy_at_, policy_size_, critic_at_, critic_size_),
-        policy_(shape, sight_.features(), policy_at_, policy_size_),
+        policy_(shape, memory.actor, sight_.features(), policy_at_, policy_size_),
         critics_(shape, memory.critic, shape.has_target ? memory.target : nullptr,
                  sight_.features(), critic_at_, critic_size_),
         policy_optimizer_(memory.actor, memory.actor_m, memory.actor_v, nullptr),
@@ -49,7 +49,7 @@ class Learner {
   // Read all parameters anew.
   void refresh() {
     sight_.refresh(memory_);
-    policy_.refresh(memory_.actor);
+    policy_.refresh();
     critics_.refresh();
   }
 
@@ -183,7 +183,7 @@ class Learner {
     const size_t skipped = static_cast<size_t>(mine.begin);
     join(w, w.sight.next_features, step.next_vector + skipped * v, w.policy.action.get(), n);
     float* y = w.target.get();
-    critics_.least(w.critics, step, n, y);
+    critics_.least(w.critics, step, mine.begin, n, y);
     const float entropy = step.entropy_backup ? w.alpha : 0.0f;
     for (int r = 0; r < n; ++r) {
       const float value = y[r] - entropy * w.policy.log_prob.get()[r];
@@ -191,7 +191,7 @@ class Learner {
     }
     join(w, w.sight.features, step.vector + skipped * v, step.action + skipped * a, n);
     float* gradients = w.critic_gradient.get();
-    critics_.gradient(w.critics, y, n, step.batch, w.sums, gradients);
+    critics_.gradient(w.critics, step, y, mine.begin, n, w.sums, gradients);
     if (!sight_.present()) return;
     sight_.critic_gradient(w.sight, n, w.critics.dfeatures.get(), padded(sight_.features()),
                            gradients);
@@ -208,7 +208,7 @@ class Learner {
          w.policy.action.get() + static_cast<size_t>(n) * shape_.action, n);
     const float* log_prob = w.policy.log_prob.get() + n;
     const float* climbed = w.climbed.get();
-    critics_.action_gradient(w.critics, step.mean_reduction, n, w.climbed.get());
+    critics_.action_gradient(w.critics, step, mine.begin, n, w.climbed.get());
     for (int r = 0; r < n; ++r) {
       w.sums[kPolicyLoss] += static_cast<double>(w.alpha) * log_prob[r] - climbed[r];
       w.sums[kLogProb] += log_prob[r];

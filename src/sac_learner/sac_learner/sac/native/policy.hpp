@@ -17,12 +17,14 @@ class Policy {
   struct Scratch {
     Buffer input, heads, action, log_prob;
     std::vector<Buffer> hidden;
+    std::vector<NormTrace> norms;
     Buffer dhead, dy, dx, dinput;  // dinput: gradient of the image features, padded(features) wide
   };
 
   // Parameters start at `at` of the flat vector, gradients at `gradient`, which is moved on.
-  Policy(const SacShape& shape, int features, size_t at, size_t& gradient)
-      : vector_(shape.vector),
+  Policy(const SacShape& shape, const float* flat, int features, size_t at, size_t& gradient)
+      : flat_(flat),
+        vector_(shape.vector),
         features_(features),
         actions_(shape.action),
         low_(shape.log_std_min),
@@ -37,6 +39,10 @@ class Policy {
       at += static_cast<size_t>(inputs + 1) * layer.outputs;
       inputs = layer.outputs;
       layer.prepare(false, gradient);
+      if (shape.actor_layer_norm) {
+        layer.norm.prepare(layer.outputs, at, at + layer.outputs, gradient);
+        at += 2 * static_cast<size_t>(layer.outputs);
+      }
       layers_.push_back(std::move(layer));
     }
     const size_t head = static_cast<size_t>(inputs) * actions_;
@@ -52,8 +58,8 @@ class Policy {
 
   int inputs() const { return features_ + vector_; }
 
-  void refresh(const float* flat) {
-    for (Layer& layer : layers_) layer.refresh(flat, false);
+  void refresh() {
+    for (Layer& layer : layers_) layer.refresh(flat_, false);
   }
 
   void add_tasks(std::vector<Task>& tasks) {
@@ -71,6 +77,7 @@ class Policy {
     s.log_prob = Buffer(twice);
     for (size_t i = 0; i + 1 < layers_.size(); ++i) {
       s.hidden.emplace_back(twice * stride(layers_[i].width));
+      s.norms.push_back(layers_[i].norm.trace(2 * rows, stride(layers_[i].width)));
     }
     s.dhead = Buffer(static_cast<size_t>(rows) * padded(2 * actions_));
     s.dy = Buffer(static_cast<size_t>(rows) * stride(widest));
@@ -86,7 +93,8 @@ class Policy {
     for (size_t i = 0; i + 1 < layers_.size(); ++i) {
       const ptrdiff_t y_row = stride(layers_[i].width);
       float* y = s.hidden[i].get() + first * y_row;
-      sac::forward(layers_[i], false, x, x_row, y, y_row, rows, true);
+      hidden(layers_[i], flat_, false, {}, x, x_row, y, y_row, rows,
+             s.norms[i].from(first, y_row));
       x = y;
       x_row = y_row;
     }
@@ -126,11 +134,15 @@ class Policy {
             free ? du * noise[static_cast<size_t>(r) * a + i] * std::exp(raw) - scale * alpha : 0.0f;
       }
     }
-    const float* dy = dhead;
+    float* dy = dhead;
     ptrdiff_t dy_row = head_row;
     float *dx = s.dx.get(), *other = s.dy.get();
     for (int i = static_cast<int>(layers_.size()) - 1; i >= 0; --i) {
       const Layer& layer = layers_[i];
+      if (i + 1 < static_cast<int>(layers_.size())) {
+        const NormRows trace = s.norms[i].from(rows, stride(layer.width));
+        hidden_backward(layer, flat_, {}, dy, rows, trace, nullptr, gradients);
+      }
       const ptrdiff_t x_row = i ? stride(layers_[i - 1].width) : inputs();
       const float* x = (i ? s.hidden[i - 1].get() : s.input.get()) + rows * x_row;
       weight_gradient(layer, x, x_row, dy, dy_row, rows, gradients);
@@ -174,6 +186,7 @@ class Policy {
     *log_prob = total;
   }
 
+  const float* flat_;
   int vector_, features_, actions_;
   float low_, high_;  // bounds of the log standard deviation
   std::vector<Layer> layers_;  // hidden layers, then the heads
