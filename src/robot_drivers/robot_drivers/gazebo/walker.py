@@ -25,16 +25,19 @@ class GazeboWalker(GazeboRobot):
     def __init__(self, config: MinitaurConfig, wire: Wire) -> None:
         """Open nothing yet."""
         super().__init__(config.spec(), wire)
-        self._loop = TorqueLoop(TorqueLoopConfig(kp=min(config.kp, 0.7), kd=config.kd))
+        # The delay of the topics asks for less stiffness than a motor controller has.
+        gains = TorqueLoopConfig(kp=min(config.kp, TorqueLoopConfig.kp), kd=config.kd)
+        self._loop, self._idle = TorqueLoop(gains), TorqueLoop(gains)  # the idle one only damps
 
     def drive(self, joints: Joints) -> None:
         """Send the torques of the PD law; without a target the legs are damped."""
         now = joints.received
         theta = joints.position + START_ANGLE
-        self._loop.measure(leg.MOTOR_JOINTS, theta.tolist(), joints.velocity.tolist(), now)
+        loop = self._idle if self.target is None else self._loop
+        loop.measure(leg.MOTOR_JOINTS, theta.tolist(), joints.velocity.tolist(), now)
         if self.target is not None:
-            self._loop.command(leg.LEG_CHANNELS, self.target.tolist(), now)
-        self.wire.send(EFFORT, self._loop.torque(now))
+            loop.command(leg.LEG_CHANNELS, self.target.tolist(), now)
+        self.wire.send(EFFORT, loop.torque(now))
 
     def hold(self, state: RobotState) -> Array:
         """Let the legs sink damped where nobody commands, as on the robot."""
