@@ -16,7 +16,7 @@ RETRY_DELAY = 1.0  # [s]
 GRACE = 5.0  # [s] beyond the time the driver has for itself
 LOST = 2.0  # [s] after which a driver that was asked would say that it is resetting
 _RESETTING = 'resetting'  # how the driver's state begins then
-_NOT_RESETTING = ('active', 'hold')  # and while it takes commands
+_LIMP = 'limp'  # and when it has only just started, or stopped
 
 
 class ResetCycle:
@@ -61,7 +61,8 @@ class ResetCycle:
         self._timer: Any = None
         self._failures = 0
         self._not_before = 0.0
-        self._driver_resets: bool | None = None  # None: it does not say
+        self._driver_resets_since: float | None = None
+        self._driver_anew = False  # it was limp since the last answer
         self.began = self.done = 0.0
         self.settling = False
 
@@ -78,22 +79,29 @@ class ResetCycle:
 
     def heard(self, driver_state: str) -> None:
         """Take the driver's state, from which a request that got lost is known."""
-        if driver_state.startswith(_RESETTING):
-            self._driver_resets = True
-        elif self._driver_resets is not None or driver_state.startswith(_NOT_RESETTING):
-            self._driver_resets = False
+        self._driver_anew = self._driver_anew or driver_state.startswith(_LIMP)
+        if not driver_state.startswith(_RESETTING):
+            self._driver_resets_since = None
+        elif self._driver_resets_since is None:
+            self._driver_resets_since = self._now()
+
+    def driver_resets_for(self) -> float:
+        """Return how long the driver has said that it is resetting, 0 if it is not [s]."""
+        since = self._driver_resets_since
+        return 0.0 if since is None else max(1e-9, self._now() - since)
 
     def due(self) -> bool:
         """Return whether a reset may be begun now; give up one that got no answer.
 
-        A request to a driver that was killed, or that has only just started, may never arrive. A
-        driver that says when it is resetting, and is not, is asked again.
+        A request to a driver that was killed, or that has only just started, may never arrive. One
+        that was limp meanwhile, and does not say that it is resetting, is asked again.
         """
         now = self._now()
-        if self._driver_resets is False and now - self.began > LOST:
-            for future in filter(None, (self._future, self._abandoned)):
-                future.cancel()
+        if self._driver_anew and not self.driver_resets_for() and now - self.began > LOST:
+            lost = [future for future in (self._future, self._abandoned) if future is not None]
             self._future = self._abandoned = None
+            for future in lost:
+                future.cancel()
         if self._future is not None:
             if now - self.began <= self._config.reset_timeout + GRACE:
                 return False
@@ -146,6 +154,7 @@ class ResetCycle:
 
     def _finish(self) -> None:
         self._failures = 0
+        self._driver_anew = False
         self.done = self._now()
         self.settling = True
         self._on_done()

@@ -15,6 +15,7 @@ from sac_agent.sensor_input import SensorInput
 from sac_core import qos
 
 WAIT_PERIOD = 10.0  # [s] between two complaints
+FOREIGN_RESET = 0.3  # [s] that a driver says so within an episode, so that its commands are void
 LOCKSTEP_PATIENCE = 5.0  # [s] a simulated robot may need for one answer
 
 _LIMP = ('limp', 'estop')  # how the driver's state begins when it takes no commands
@@ -141,6 +142,9 @@ class Supervisor:
     def _watch_sensors(self, now: float) -> None:
         if not self._loop.acting or not self._pilot.in_episode:
             return
+        if self._reset.driver_resets_for() > FOREIGN_RESET:
+            self._lose(Truncation.OPERATOR, 'somebody else has the robot reset')
+            return
         if self._lockstep:
             since = self._loop.waiting_since
             if since is None or self._pilot.wants_action:
@@ -197,6 +201,8 @@ class Supervisor:
         config, machine = self._pilot.config, self._pilot.machine
         if not reset.settling or now - reset.done < config.episode.settle:
             return
+        if reset.driver_resets_for():  # once more, for a request that was thought lost
+            return
         if machine.state is State.HUMAN:
             return
         if machine.state is not State.RUNNING:
@@ -210,6 +216,12 @@ class Supervisor:
             if self._lockstep and not self.ending:
                 self._loop.begin()
         elif now - reset.done > max(config.timing.stale_timeout, 1.0):
+            if self._lockstep and latest is not None and not self._sensors.silent(now):
+                # The reset had nothing to do: the robot shows the state that it showed before.
+                reset.settling = False
+                if not self.ending:
+                    self._loop.begin()
+                return
             reset.abandon()
             self._lose(Truncation.STALE_SENSOR, 'no sensor values after the reset')
 

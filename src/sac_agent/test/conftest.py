@@ -45,6 +45,7 @@ class FakeRobot:
         self.silent = False
         self.clock_offset = 0  # [ns] of the stamps, wall clock
         self.fail_resets = 0
+        self.resets_need_nothing = False  # then it shows the state that it showed before
         self._states = node.create_publisher(
             JointState, '/dclaw/joint_states', qos.STATE_PUBLISHER
         )
@@ -89,6 +90,10 @@ class FakeRobot:
         if self.fail_resets:
             self.fail_resets -= 1
             response.message = 'the valve is stuck'
+            return response
+        if self.resets_need_nothing:
+            self.node.create_timer(0.1, self.publish)
+            response.success = True
             return response
         self.position[:] = 0.0
         self.position[9] = dict(zip(request.names, request.positions, strict=True))['valve_joint']

@@ -180,6 +180,26 @@ def test_the_clock_sets_the_rate_whatever_the_learner_does(world):
     assert sorted(ages)[len(ages) // 2] < 0.05
 
 
+def test_a_reset_that_has_nothing_to_do_begins_an_episode(world):
+    robot, learner = world.run(changes={'episode.time_limit': 20})
+    robot.resets_need_nothing = True
+    resets = robot.resets
+    world.until(lambda: robot.resets > resets + 1)
+    assert all(e.truncation_reason == 1 for e in learner.episodes)
+
+
+def test_a_reset_by_somebody_else_truncates(world):
+    robot, learner = world.run(lockstep=False, changes={'episode.time_limit': 100_000})
+    robot.tell('resetting')
+    world.until(lambda: learner.episodes)
+    assert learner.episodes[-1].truncation_reason == 3
+    count = len(learner.sequences())
+    world.spin(0.5)
+    assert len(learner.sequences()) == count
+    robot.tell('active')
+    world.until(lambda: len(learner.sequences()) > count)
+
+
 @pytest.mark.parametrize('step', [3600.0, -3600.0])
 def test_a_stepped_clock_does_not_stop_the_robot(world, step):
     robot, learner = world.run(lockstep=False)
