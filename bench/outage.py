@@ -25,6 +25,8 @@ import sys
 import tempfile
 import time
 
+import numpy as np
+
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from chaos import account
@@ -128,12 +130,22 @@ def _outage(
     # The step that the new weights chose is told a period later, when it is complete.
     acting = [line[0] - ended for line in rig.heard('/agent_status') if line[4] > before]
     back = min((t for t in acting if t > 0.0), default=math.inf)
-    worst = float(gaps.max()) / period if gaps.size else math.inf
+    calm = account.gaps(rig, begun - BACK, begun)
     print(
-        f'{rig.kind.name:9} {text}: {gaps.size} commands, largest gap {worst:.2f} periods, new '
+        f'{rig.kind.name:9} {text}: {_spread(gaps, period)}; before: {_spread(calm, period)}; new '
         f'weights act after {back:.1f} s'
     )
+    worst = float(gaps.max()) / period if gaps.size else math.inf
     return worst <= allowed and back <= 5.0
+
+
+def _spread(gaps: np.ndarray, period: float) -> str:
+    """Tell the largest gap, and how many were too large."""
+    if not gaps.size:
+        return 'no commands'
+    late = int((gaps > 1.5 * period).sum())
+    largest = gaps.max() / period
+    return f'{gaps.size} commands, largest gap {largest:.2f} periods, {late} over 1.5'
 
 
 def _killed(rig: Rig, count: int) -> bool:
