@@ -1,18 +1,17 @@
 """Updates per second: this learner, SB3 and SBX, in interleaved slices of one run.
 
-    PYTHONPATH=src/sac_core:src/sac_learner python3 bench/learner.py --threads 1 2 4
-    ... --busy 2 --threads default      beside two busy cores, ours with its default thread choice
-    ... --image                         32x32x3 images and 18 numbers, the paper's encoder
+    PYTHONPATH=src/sac_core:src/sac_learner python3 bench/learner.py --peer-python PEERS/bin/python
 
-Each contestant lives in a process of its own and idles between its slices, so that drift of the
-machine hits all alike; figures are medians. Peers run where they are installed
-(`--peer-python PATH`) and are left out where they are not. One update: sample 256 transitions from
-a replay, then a step of the critics, the policy, the temperature and the targets.
+Each contestant lives in a process of its own (learner_contestant.py) and idles between its
+slices, so that drift of the machine hits all alike. Slices during which other work took part of
+the machine are left out, as long as three remain; figures are medians. Peers run where
+`--peer-python` has them and are left out where it does not. `sgemm` is the rate at which products
+of 256x256 matrices would make up updates.
 """
 
 import argparse
-from collections.abc import Callable
 import contextlib
+from dataclasses import dataclass, field
 import importlib.util
 import multiprocessing
 import os
@@ -22,218 +21,133 @@ import subprocess
 import sys
 import time
 
-import numpy as np
-
-MEGAFLOP = {(17, 6): 577.0, (30, 9): 603.0, (31, 9): 605.0}  # of one update, products only
-ROWS = 20_000
-BATCH = 256
-Burst = Callable[[], int]  # makes some updates and returns how many
-
-
-def data(arguments: argparse.Namespace, rows: int = ROWS) -> dict[str, np.ndarray]:
-    """Return random transitions, the same for every contestant."""
-    rng = np.random.default_rng(0)
-    shape = {'vector': arguments.obs, 'next_vector': arguments.obs, 'action': arguments.act}
-    columns = {k: rng.standard_normal((rows, n), dtype=np.float32) for k, n in shape.items()}
-    columns['action'] = np.tanh(columns['action'])
-    columns['reward'] = rng.standard_normal(rows, dtype=np.float32)
-    columns['discount'] = np.full(rows, 0.99, np.float32)
-    if arguments.image:
-        for name in ('image', 'next_image'):
-            columns[name] = rng.integers(0, 256, (rows, 32, 32, 3), dtype=np.uint8)
-    return columns
+CONTESTANT = Path(__file__).with_name('learner_contestant.py')
+CASES = {
+    'state-17x6': ['--obs', '17', '--act', '6'],
+    'state-31x9': ['--obs', '31', '--act', '9'],
+    'image': ['--obs', '18', '--act', '9', '--image'],
+}
+LABELS = {
+    'native': 'ours, compiled',
+    'torch': 'ours, torch only',
+    'sb3': 'SB3',
+    'sbx': 'SBX',
+    'sbx-64': 'SBX, 64 updates per call',
+    'roof': 'sgemm',
+}
+OURS = ('native', 'torch')
+TICK = os.sysconf('SC_CLK_TCK')
+FOREIGN = 0.25  # cores of other work above which a slice does not count
+KEPT = 3  # slices that always count: the cleanest
 
 
-def ours(arguments: argparse.Namespace, backend: str) -> Burst:
-    """Return a burst of our learner."""
-    from sac_learner.sac import Batch, Sac, SacConfig
-
-    columns = data(arguments, 4000 if arguments.image else ROWS)
-    rng = np.random.default_rng(1)
-    threads = None if arguments.threads == 'default' else int(arguments.threads)
-    image = (32, 32, 3) if arguments.image else None
-    learner = Sac(
-        arguments.obs,
-        image,
-        arguments.act,
-        SacConfig(),
-        seed=0,
-        threads=threads,
-        backend=backend,
-    )
-
-    def sample() -> Batch:
-        index = rng.integers(0, len(columns['reward']), BATCH)
-        return Batch(**{name: column.take(index, axis=0) for name, column in columns.items()})
-
-    count = 2 if arguments.image else 10
-
-    def burst() -> int:
-        learner.update(sample, count)
-        return count
-
-    return burst
+def busy_time() -> float:
+    """Return the seconds that all cores have worked."""
+    ticks = Path('/proc/stat').read_text(encoding='ascii').split('\n', 1)[0].split()[1:9]
+    return (sum(map(int, ticks)) - int(ticks[3]) - int(ticks[4])) / TICK
 
 
-def peer(arguments: argparse.Namespace, name: str) -> Burst:
-    """Return a burst of SB3 or SBX (the latter as `train(1)` or, 'sbx-64', `train(64)`)."""
-    import gymnasium
-    import torch
-
-    if arguments.threads != 'default':
-        torch.set_num_threads(int(arguments.threads))
-    vector = gymnasium.spaces.Box(-10, 10, (arguments.obs,), np.float32)
-    space: gymnasium.Space = vector
-    if arguments.image:
-        picture = gymnasium.spaces.Box(0, 255, (3, 32, 32), np.uint8)
-        space = gymnasium.spaces.Dict({'image': picture, 'vector': vector})
-
-    class Idle(gymnasium.Env):
-        observation_space = space
-        action_space = gymnasium.spaces.Box(-1, 1, (arguments.act,), np.float32)
-
-        def reset(self, *, seed=None, options=None):
-            return self.observation_space.sample(), {}
-
-        def step(self, action):
-            return self.observation_space.sample(), 0.0, False, False, {}
-
-    rows = 2000 if arguments.image else ROWS
-    settings: dict = {'buffer_size': rows, 'learning_starts': 0, 'seed': 0}
-    if name == 'sb3':
-        from stable_baselines3 import SAC
-    else:
-        from sbx import SAC
-    policy = 'MlpPolicy'
-    if arguments.image:
-        policy = 'MultiInputPolicy'
-        settings['policy_kwargs'] = {'features_extractor_class': _paper_encoder()}
-    else:
-        settings['policy_kwargs'] = {'net_arch': [256, 256]}
-    model = SAC(policy, Idle(), device='cpu', **settings)
-    from stable_baselines3.common.logger import configure
-
-    model.set_logger(configure(None, []))
-    c = data(arguments, rows)
-    for i in range(rows):
-        here, there = c['vector'][i], c['next_vector'][i]
-        if arguments.image:
-            here = {'vector': here[None], 'image': c['image'][i].transpose(2, 0, 1)[None]}
-            there = {'vector': there[None], 'image': c['next_image'][i].transpose(2, 0, 1)[None]}
-        reward, done = c['reward'][i : i + 1], np.zeros(1)
-        model.replay_buffer.add(here, there, c['action'][i][None], reward, done, [{}])
-    count = {'sb3': 2 if arguments.image else 5, 'sbx': 1, 'sbx-64': 64}[name]
-
-    def burst() -> int:
-        model.train(gradient_steps=count, batch_size=BATCH)
-        return count
-
-    return burst
+def own_time(pid: int) -> float:
+    """Return the seconds that a process has worked."""
+    fields = Path(f'/proc/{pid}/stat').read_text(encoding='ascii').rpartition(')')[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICK
 
 
-def _paper_encoder() -> type:
-    """Return the paper's encoder as a features extractor of SB3."""
-    from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
-    import torch
-    from torch import nn
-
-    class Encoder(BaseFeaturesExtractor):
-        def __init__(self, space):
-            super().__init__(space, 36 + space['vector'].shape[0])
-            layers = []
-            for channels in (3, 4):
-                layers += [nn.Conv2d(channels, 4, 3, padding=1), nn.ReLU(), nn.MaxPool2d(3, 3)]
-            self.net = nn.Sequential(*layers, nn.Flatten())
-
-        def forward(self, seen):
-            return torch.cat((self.net(seen['image']), seen['vector']), dim=1)
-
-    return Encoder
+def prefer(pid: int, *, real_time: bool) -> None:
+    """Take the cores from other work for a process, entirely or as far as a niceness does."""
+    for task in Path(f'/proc/{pid}/task').iterdir():
+        if real_time:
+            os.sched_setscheduler(int(task.name), os.SCHED_RR, os.sched_param(1))
+        else:
+            os.setpriority(os.PRIO_PROCESS, int(task.name), -20)
 
 
-def roof(arguments: argparse.Namespace) -> Burst:
-    """Return products of 256x256 matrices, counted as the updates that they would make up."""
-    import torch
-
-    if arguments.threads != 'default':
-        torch.set_num_threads(int(arguments.threads))
-    a, b, c = torch.randn(256, 256), torch.randn(256, 256), torch.empty(256, 256)
-    total = MEGAFLOP.get((arguments.obs, arguments.act), 577.0)
-    per_burst = round(10 * total / (2 * 256**3 / 1e6))
-
-    def burst() -> int:
-        for _ in range(per_burst):
-            torch.mm(a, b, out=c)
-        return 10
-
-    return burst
+def release(pid: int) -> None:
+    """Undo `prefer`."""
+    for task in Path(f'/proc/{pid}/task').iterdir():
+        os.sched_setscheduler(int(task.name), os.SCHED_OTHER, os.sched_param(0))
+        os.setpriority(os.PRIO_PROCESS, int(task.name), 0)
 
 
-def work(arguments: argparse.Namespace) -> None:
-    """Be a contestant: for each line with seconds, answer updates per second."""
-    name = arguments.worker
-    if name == 'roof':
-        burst = roof(arguments)
-    elif name in ('native', 'torch', 'auto'):
-        burst = ours(arguments, name)
-    else:
-        burst = peer(arguments, name)
-    for _ in range(3):
-        burst()
-    sys.stdout.write('ready\n')
-    sys.stdout.flush()
-    for line in sys.stdin:
-        start, done = time.perf_counter(), 0
-        while time.perf_counter() - start < float(line):
-            done += burst()
-        sys.stdout.write(f'{done / (time.perf_counter() - start)}\n')
-        sys.stdout.flush()
+@dataclass
+class Rates:
+    """Updates per second of some slices, each beside the cores that other work took."""
+
+    slices: list[tuple[float, float]] = field(default_factory=list)
+
+    def kept(self) -> list[float]:
+        """Return the rates that count."""
+        ordered = sorted(self.slices)
+        clean = [rate for foreign, rate in ordered if foreign <= FOREIGN]
+        return clean if len(clean) >= KEPT else [rate for _, rate in ordered[:KEPT]]
+
+    @property
+    def median(self) -> float:
+        """The figure."""
+        return statistics.median(self.kept())
+
+    def __str__(self) -> str:
+        """Return the figure with its range."""
+        kept = self.kept()
+        return f'{self.median:.1f} ({min(kept):.0f}-{max(kept):.0f})'
 
 
 class Contestant:
-    """A worker process."""
+    """A worker process; `threads` 0 is its own default."""
 
-    def __init__(self, name: str, threads: str, arguments: argparse.Namespace) -> None:
-        """Start it; `alive` says whether it came up."""
-        python = arguments.peer_python if name.startswith('sb') else sys.executable
-        options = ['--worker', name, '--threads', threads, '--obs', str(arguments.obs)]
-        options += ['--act', str(arguments.act), *(['--image'] if arguments.image else [])]
-        environment = dict(os.environ)
-        if threads != 'default':
-            # XLA's pool takes as many threads as there are processors to run on.
-            environment['OMP_NUM_THREADS'] = threads
-        pin = []
-        if name.startswith('sbx') and threads != 'default':
-            pin = ['taskset', '-c', f'0-{int(threads) - 1}']
+    def __init__(self, name: str, threads: int, case: str, options: argparse.Namespace) -> None:
+        """Start it; `ready` waits until it is warm."""
         self.name, self.threads = name, threads
-        self.rates: list[float] = []
+        self.idle, self.beside = Rates(), Rates()
+        self._exclusive: bool = options.exclusive
+        self._verbose: bool = options.verbose
+        python = options.peer_python if name.startswith('sb') else sys.executable
+        environment = dict(os.environ)
+        pin: list[str] = []
+        if threads:
+            environment['OMP_NUM_THREADS'] = str(threads)
+            if name.startswith('sbx'):  # XLA takes as many threads as there are cores to run on
+                pin = ['taskset', '-c', f'0-{threads - 1}']
+        command = [*pin, python, str(CONTESTANT), name, '--threads', str(threads), *CASES[case]]
         self._process = subprocess.Popen(
-            [*pin, python, str(Path(__file__).resolve()), *options],
+            command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL if not arguments.verbose else None,
+            stderr=None if options.verbose else subprocess.DEVNULL,
             text=True,
             env=environment,
         )
-        self.alive = self._answer() == 'ready'
 
-    def _answer(self) -> str:
-        return self._process.stdout.readline().strip() if self._process.stdout else ''
+    def ready(self) -> bool:
+        """Return whether it came up."""
+        return self._answer() == 'ready'
 
-    def slice(self, seconds: float) -> None:
-        """Run for a while and note the rate."""
-        if self.alive and self._process.stdin:
-            self._process.stdin.write(f'{seconds}\n')
-            self._process.stdin.flush()
-            answer = self._answer()
-            self.alive = bool(answer)
-            if answer:
-                self.rates.append(float(answer))
+    def slice(self, seconds: float, rates: Rates, busy: int = 0) -> None:
+        """Run for a while beside `busy` busy processes and note the rate."""
+        assert self._process.stdin is not None
+        pid = self._process.pid
+        if self._exclusive:
+            prefer(pid, real_time=not busy)
+        start, before, own = time.perf_counter(), busy_time(), own_time(pid)
+        self._process.stdin.write(f'{seconds}\n')
+        self._process.stdin.flush()
+        rate = float(self._answer())
+        wall = time.perf_counter() - start
+        worked = busy_time() - before - (own_time(pid) - own)
+        if self._exclusive:
+            release(pid)
+        rates.slices.append((max(0.0, worked / wall - busy), rate))
+        if self._verbose:
+            beside = f' beside {busy} busy cores' if busy else ''
+            print(f'{self.name}, {self.threads} threads{beside}: {rate:.1f}', flush=True)
 
     def stop(self) -> None:
         """End the process."""
         self._process.kill()
         self._process.wait()
+
+    def _answer(self) -> str:
+        return self._process.stdout.readline().strip() if self._process.stdout else ''
 
 
 def spin() -> None:
@@ -243,75 +157,134 @@ def spin() -> None:
 
 
 def main() -> None:
-    """Run all contestants and print one table."""
+    """Run all cases and print a table for each."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('--threads', nargs='+', default=['default'], help='numbers, or default')
-    parser.add_argument('--obs', type=int, default=17)
-    parser.add_argument('--act', type=int, default=6)
-    parser.add_argument('--image', action='store_true', help='32x32x3 images beside the vector')
-    parser.add_argument('--busy', type=int, default=0, help='processes that keep a core busy')
+    parser.add_argument('--cases', nargs='+', choices=CASES, default=list(CASES))
+    parser.add_argument('--threads', nargs='+', type=int, default=[1, 2, 4])
+    parser.add_argument('--busy', type=int, default=2, help='busy cores of the second part')
     parser.add_argument('--slices', type=int, default=7)
-    parser.add_argument('--seconds', type=float, default=0.7, help='length of a slice')
+    parser.add_argument('--seconds', type=float, default=0.6, help='length of a slice')
+    parser.add_argument('--rest', type=float, default=0.0, help='seconds between slices')
+    parser.add_argument('--pause', action='store_true', help='start measuring at a line on stdin')
+    parser.add_argument(
+        '--exclusive',
+        action='store_true',
+        help='real-time priority during a slice, niceness -20 beside busy cores (privileged)',
+    )
     parser.add_argument('--peer-python', default=sys.executable)
-    parser.add_argument('--only', nargs='+', help='contestants to run')
-    parser.add_argument('--verbose', action='store_true', help='show what contestants complain of')
-    parser.add_argument('--worker', help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
-    if not Path(arguments.peer_python).is_file():
-        parser.error(f'--peer-python {arguments.peer_python} does not exist')
-    if arguments.worker:
-        arguments.threads = arguments.threads[0]
-        work(arguments)
+    parser.add_argument('--only', nargs='+', choices=LABELS, help='contestants to run')
+    parser.add_argument('--verbose', action='store_true', help='show every slice, and complaints')
+    options = parser.parse_args()
+    if not Path(options.peer_python).is_file():
+        parser.error(f'--peer-python {options.peer_python} does not exist')
+    if importlib.util.find_spec('sac_learner') is None:
+        parser.error('sac_learner not found: build the workspace, or set PYTHONPATH (see the top)')
+    for case in options.cases:
+        with contextlib.ExitStack() as stack:
+            contestants = start(case, options, stack)
+            if options.pause:
+                print('ready', flush=True)
+                sys.stdin.readline()
+            if options.exclusive:
+                os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(2))
+            measure(contestants, options, stack)
+            if options.exclusive:
+                os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+        report(case, contestants, options)
+
+
+def start(case: str, options: argparse.Namespace, stack: contextlib.ExitStack) -> list[Contestant]:
+    """Return the contestants of a case that came up."""
+    names = ['native', 'torch', 'sb3', *([] if case == 'image' else ['sbx', 'roof'])]
+    names = options.only or names
+    entries = [(name, threads) for name in names for threads in options.threads]
+    entries += [(name, 0) for name in names if name in OURS]
+    contestants: list[Contestant] = []
+    started = [Contestant(name, threads, case, options) for name, threads in entries]
+    for contestant in started:
+        stack.callback(contestant.stop)
+    for contestant in started:
+        if contestant.ready():
+            contestants.append(contestant)
+        else:
+            print(f'{contestant.name} left out: it did not start (see --verbose)')
+    return contestants
+
+
+def measure(
+    contestants: list[Contestant], options: argparse.Namespace, stack: contextlib.ExitStack
+) -> None:
+    """Let the contestants take turns, on idle cores and then beside busy ones."""
+    for contestant in contestants:  # one by one: teams of threads that meet do not get on
+        contestant.slice(0.1, Rates())
+    for _ in range(options.slices):
+        for contestant in contestants:
+            time.sleep(options.rest)
+            contestant.slice(options.seconds, contestant.idle)
+    if not options.busy:
         return
-    names = (
-        ['auto', 'sb3'] if arguments.image else ['roof', 'native', 'torch', 'sb3', 'sbx', 'sbx-64']
-    )
-    names = arguments.only or names
-    busy = [multiprocessing.Process(target=spin, daemon=True) for _ in range(arguments.busy)]
-    field: list[Contestant] = []
-    with contextlib.ExitStack() as stack:
-        for threads in arguments.threads:
-            for name in names:
-                contestant = Contestant(name, threads, arguments)
-                stack.callback(contestant.stop)
-                if contestant.alive:
-                    field.append(contestant)
-                else:
-                    print(f'{name} left out: it did not start (see --verbose)')
-        for process in busy:
-            process.start()
-            stack.callback(process.kill)
-        for _ in range(arguments.slices):
-            for contestant in field:
-                contestant.slice(arguments.seconds)
-    report(field, arguments)
+    for _ in range(options.busy):
+        process = multiprocessing.Process(target=spin, daemon=True)
+        process.start()
+        stack.callback(process.kill)
+        if options.exclusive and process.pid:
+            release(process.pid)
+            prefer(process.pid, real_time=False)
+    # Ours as shipped; a peer with whatever number of threads is its best.
+    shipped = [c for c in contestants if c.threads == 0 or c.name not in (*OURS, 'roof')]
+    for _ in range(options.slices):
+        for contestant in shipped:
+            time.sleep(options.rest)
+            contestant.slice(options.seconds, contestant.beside, options.busy)
 
 
-def report(field: list[Contestant], arguments: argparse.Namespace) -> None:
-    """Print the table."""
-    load = os.getloadavg()[0]
-    kind = '32x32x3 image + ' if arguments.image else ''
-    print(
-        f'observation {kind}{arguments.obs}, action {arguments.act}, batch {BATCH}, '
-        f'{len(os.sched_getaffinity(0))} cores, {arguments.busy} busy beside, load {load:.1f}'
-    )
-    print('| threads | contestant | updates/s (low-high) | x SB3 | x SBX | % of sgemm |')
-    print('|---|---|---|---|---|---|')
-    for threads in arguments.threads:
-        group = {c.name: c for c in field if c.threads == threads and c.rates}
-        medians = {name: statistics.median(c.rates) for name, c in group.items()}
-        for name, contestant in group.items():
-            rate = medians[name]
-            cells = []
-            for other, factor in (('sb3', 1), ('sbx', 1), ('roof', 100)):
-                known = other in medians
-                cells.append(f'{factor * rate / medians[other]:.3g}' if known else '-')
-            low, high = min(contestant.rates), max(contestant.rates)
-            row = f'{rate:.1f} ({low:.0f}-{high:.0f})', *cells
-            print(f'| {threads} | {name} | {" | ".join(row)} |')
+def report(case: str, contestants: list[Contestant], options: argparse.Namespace) -> None:
+    """Print the table of a case."""
+    cores = len(os.sched_getaffinity(0))
+    print(f'\n{case}: batch 256, {cores} cores, load {os.getloadavg()[0]:.1f} at the end\n')
+    columns = [*options.threads, 0]
+    titles = [f'{n} thread{"s"[: n > 1]}' if n else 'default' for n in columns]
+    if options.busy:
+        titles.append(f'beside {options.busy} busy cores')
+    print(f'| updates/s | {" | ".join(titles)} |')
+    print(f'|---|{"---|" * len(titles)}')
+    found = {(c.name, c.threads): c for c in contestants}
+    names = list(dict.fromkeys(c.name for c in contestants))
+    best: dict[str, Contestant] = {}
+    for name in names:
+        loaded = [c for c in contestants if c.name == name and c.beside.slices]
+        if loaded:
+            best[name] = max(loaded, key=lambda c: c.beside.median)
+    for name in names:
+        cells = [str(found[name, n].idle) if (name, n) in found else '' for n in columns]
+        if options.busy:
+            cells.append(beside(best[name]) if name in best else '')
+        print(f'| {LABELS[name]} | {" | ".join(cells)} |')
+    for name, other, factor, unit in (
+        ('native', 'sb3', 1, 'x SB3'),
+        ('native', 'sbx', 1, 'x SBX'),
+        ('native', 'sbx-64', 1, 'x SBX, 64 per call'),
+        ('native', 'roof', 100, '% of sgemm'),
+        ('torch', 'sb3', 1, 'x SB3'),
+    ):
+        if name not in names or other not in names:
+            continue
+        cells = []
+        for n in columns:
+            ours, theirs = found.get((name, n)), found.get((other, n))
+            known = ours and theirs
+            cells.append(f'{factor * ours.idle.median / theirs.idle.median:.3g}' if known else '')
+        if options.busy:
+            known = name in best and other in best
+            ratio = best[name].beside.median / best[other].beside.median if known else 0.0
+            cells.append(f'{factor * ratio:.3g}' if known else '')
+        print(f'| {LABELS[name]}: {unit} | {" | ".join(cells)} |')
+
+
+def beside(contestant: Contestant) -> str:
+    """Return the rate beside busy cores and the number of threads that gave it."""
+    return f'{contestant.beside}, threads: {contestant.threads or "default"}'
 
 
 if __name__ == '__main__':
-    if importlib.util.find_spec('sac_learner') is None and '--worker' not in sys.argv:
-        sys.exit('sac_learner not found: build the workspace, or set PYTHONPATH (see the top)')
     main()
