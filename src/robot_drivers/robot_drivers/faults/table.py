@@ -64,6 +64,12 @@ def _gone(scene: Scene) -> bool:
     return scene.limp and 'hung up' in scene.driver.fault
 
 
+IN_MOTION: dict[str, Callable[[Scene], bool]] = {
+    'dclaw': lambda scene: sum(scene.do('status')['torque']) == len(SERVOS),
+    'minitaur': _mode(MODE_POSITION),
+    'sawyer': lambda scene: scene.do('query')['mode'] == 'torque',
+}
+
 # What is done to them
 
 
@@ -105,8 +111,8 @@ def _driver_process(number: int) -> Callable[[Scene], None]:
         assert victim.stdout is not None
         if victim.stdout.readline() != b'moving\n':
             raise NotMovingError('the driver in its own process does not move the robot')
-        if scene.robot == 'dclaw':
-            scene.do('status')  # what tripped before does not count
+        if not IN_MOTION[scene.robot](scene):  # also forgets watchdogs that tripped before
+            raise NotMovingError('the driver in its own process let the robot go limp')
         scene.marks['sent'] = time.monotonic()
         os.kill(victim.pid, number)
 
