@@ -97,13 +97,14 @@ class MinitaurWalk(Task):
         earlier = history[-2] if len(history) > 1 else previous
         acceleration = np.abs(action - 2.0 * previous + earlier).mean() * config.action_scale
         tilt = np.abs(roll_pitch(after[self._orientation]))
-        swing = np.maximum(0.0, self.front_swing(after) - config.swing_free).sum()
+        # Beyond the limit the task ends: one broken measurement must not outweigh an episode.
+        swing = np.minimum(self.front_swing(after), config.swing_limit) - config.swing_free
         return np.array(
             [
                 max(wanted - abs(wanted - velocity), -wanted),
                 -config.acceleration_cost * acceleration,
                 -config.tilt_cost * np.maximum(0.0, tilt - config.tilt_free).sum(),
-                -config.swing_cost * swing,
+                -config.swing_cost * np.maximum(0.0, swing).sum(),
             ]
         )
 
