@@ -40,6 +40,7 @@ from sac_learner.transitions import stream_key
 
 UPDATES_PER_TURN = 8  # gradient updates between two looks at what arrived
 IDLE = 0.02  # [s]
+EARLY = 4096  # transitions kept until the spec of their robot comes
 HOURS_PERIOD = 30.0  # [s] between two records of how the robots spend their time
 REFUSAL_PERIOD = 1.0  # [s] between two lines about refused agents, whoever floods the topic
 CONFIGURATION_ERROR = 2
@@ -72,6 +73,7 @@ class Worker:
         self.learner_id = uuid.uuid4().hex[:12]
         self._training: Training | None = None
         self._specs: dict[str, AgentSpec] = {}
+        self._early: list[Transition] = []
         self._progress = Progress(limit=settings.steps)
         self._line = ProgressLine(log)
         self._state = LearnerStatus.STATE_WAITING
@@ -345,6 +347,7 @@ class Worker:
             self._due = dict.fromkeys(self._due, now)
             self._published = (now, self._training.updates)
             self._publish(self._training.new_policy())
+        self._take_early(self._training, spec)
         stream = stream_key(spec.agent_id, spec.stream_id)
         missing = self._training.intake.adopt(stream, msg.first_sequence)
         if missing:
@@ -361,6 +364,15 @@ class Worker:
             self._log(f'agent {spec.agent_id}: {spec.task}, {len(spec.action_names)} actions')
         if known is None or known.config != spec.config:
             self._keep_configuration(self._training, spec)
+
+    def _take_early(self, training: Training, spec: AgentSpec) -> None:
+        """Take transitions that overtook the spec of their stream; a player sends none again."""
+        early, self._early = self._early, []
+        for msg in early:
+            if (msg.agent_id, msg.stream_id) == (spec.agent_id, spec.stream_id):
+                training.receive(msg)
+            else:
+                self._early.append(msg)
 
     def _keep_configuration(self, training: Training, spec: AgentSpec) -> None:
         """Record an agent's configuration, and what of it changed since it was last heard."""
@@ -385,6 +397,8 @@ class Worker:
     def _on_transition(self, msg: Transition) -> None:
         if self._training is not None:
             self._training.receive(msg)
+        elif len(self._early) < EARLY:
+            self._early.append(msg)
 
     def _on_episode(self, msg: EpisodeSummary) -> None:
         values = dict(zip(msg.metric_names, map(float, msg.metric_values), strict=False))

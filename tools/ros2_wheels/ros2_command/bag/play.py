@@ -7,10 +7,10 @@ from typing import Any
 
 from builtin_interfaces.msg import Time
 import rclpy
-import rclpy.exceptions
+from rclpy.duration import Duration
 from rclpy.node import Node
 from rclpy.publisher import Publisher
-from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rosbags.highlevel import AnyReader
 from rosbags.interfaces import Connection, QosDurability, QosReliability
 from rosgraph_msgs.msg import Clock
@@ -21,7 +21,7 @@ from ..graph import absolute, hidden_node
 
 SETTLE = 0.5  # [s] for subscribers to find the new publishers
 PATIENCE = 10.0  # [s] to wait at most for those that are there but have not found them
-FULL = 0.01  # [s] between two attempts while a slow subscriber's queue is full
+DEPTH = 1000  # messages that a publisher keeps until they have arrived
 
 
 def configure(verbs: Any) -> None:
@@ -83,13 +83,17 @@ def _play(
     first = reader.start_time + int(options.start_offset * 1e9)
     began = time.monotonic()
     next_tick = first
-    for connection, stamp, raw in reader.messages(connections, start=first):
+    for count, message in enumerate(reader.messages(connections, start=first), 1):
+        connection, stamp, raw = message
         while clock is not None and next_tick <= stamp:
             _wait(began, (next_tick - first) / 1e9 / options.rate)
             clock.publish(Clock(clock=Time(sec=next_tick // 10**9, nanosec=next_tick % 10**9)))
             next_tick += int(1e9 * options.rate / options.clock)
         _wait(began, (stamp - first) / 1e9 / options.rate)
-        _publish(publishers[connection.id], bytes(raw))
+        publisher = publishers[connection.id]
+        publisher.publish(bytes(raw))
+        if count % (DEPTH // 2) == 0:
+            publisher.wait_for_all_acked(Duration(seconds=1))  # nothing unread is overwritten
 
 
 def _wait_for_subscribers(node: Node, publishers: list[Publisher]) -> None:
@@ -100,17 +104,6 @@ def _wait_for_subscribers(node: Node, publishers: list[Publisher]) -> None:
         for publisher in publishers
     ):
         time.sleep(0.05)
-
-
-def _publish(publisher: Publisher, raw: bytes) -> None:
-    """Publish; a reliable message waits for room in the queue of the slowest subscriber."""
-    while rclpy.ok():
-        try:
-            publisher.publish(raw)
-        except rclpy.exceptions.RCLError:
-            time.sleep(FULL)
-        else:
-            return
 
 
 def _wait(began: float, offset: float) -> None:
@@ -125,10 +118,8 @@ def _publisher(node: Node, connection: Connection, topic: str) -> Publisher:
     lossy = bool(offered) and any(
         item.reliability == QosReliability.BEST_EFFORT for item in offered
     )
-    keeps_all = not latched and not lossy
     profile = QoSProfile(
-        history=HistoryPolicy.KEEP_ALL if keeps_all else HistoryPolicy.KEEP_LAST,
-        depth=1000,
+        depth=DEPTH,
         reliability=ReliabilityPolicy.BEST_EFFORT if lossy else ReliabilityPolicy.RELIABLE,
         durability=DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE,
     )
