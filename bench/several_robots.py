@@ -53,7 +53,7 @@ def measure(robots: int, seconds: float, speed: float, home: Path) -> dict[str, 
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            env={**os.environ, 'CI': 'true'},
+            env={**os.environ, 'CI': 'true', 'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST'},
         )
     try:
         if process.wait(timeout=20 * seconds + 300) != 0:
@@ -61,7 +61,7 @@ def measure(robots: int, seconds: float, speed: float, home: Path) -> dict[str, 
     finally:
         if process.poll() is None:
             process.send_signal(signal.SIGINT)
-            process.wait(120)
+            process.wait(60)
     return figures(home / 'run', robots)
 
 
@@ -95,6 +95,7 @@ def main() -> int:
     parser.add_argument('--seconds', type=float, default=60.0, help='of each run (60)')
     parser.add_argument('--speed', type=float, default=1.0, help='simulated per wall time (1)')
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that no robot stays behind
     for number, robots in enumerate(options.robots):
         with tempfile.TemporaryDirectory() as home:
             found = measure(robots, options.seconds, options.speed, Path(home))
