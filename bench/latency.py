@@ -107,6 +107,8 @@ class Robot:
         self._waiting = True
 
     def _on_transition(self, message: Transition) -> None:
+        if self._acknowledge and message.sequence <= self._acknowledge[2]:
+            return  # sent again
         if message.policy_version:
             self.agent.append(message.command_latency)
         self._acknowledge = (message.agent_id, message.stream_id, message.sequence)
