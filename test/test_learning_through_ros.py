@@ -11,6 +11,7 @@ import time
 import psutil
 import pytest
 
+from sac_agent.tools import verify_bag
 from sac_core.policy_format import load_policy
 from sac_learner import metrics
 
@@ -87,6 +88,7 @@ def test_return_rises_clearly_above_that_of_random_actions(tmp_path, started):
     assert int(metadata['updates']) > 0
     assert list((run_dir / 'tensorboard').iterdir())
     assert list((run_dir / 'bags').rglob('*.mcap'))
+    assert verify_bag.main(['--bag', str(run_dir / 'bags' / 'dclaw')]) == 0
     assert not processes_of(process.pid)
     events = metrics.read(run_dir / 'metrics.jsonl', 'event')
     assert [e['event'] for e in events].count('start') == 1  # ended, and not started again
