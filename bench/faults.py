@@ -36,10 +36,10 @@ def main() -> int:
     load = os.getloadavg()[0]
     rows, passed = [], True
     for fault in (fault for fault in FAULTS if fault.robot in options.robots):
-        for attempt in range(1, options.attempts + 1):
+        attempt, outcome = 0, None
+        while outcome is None or not (outcome.passed or attempt >= options.attempts):
+            attempt += 1
             outcome = worst([run(fault) for _ in range(options.repeat)])
-            if outcome.passed:
-                break
         rows.append(row(outcome, attempt))
         passed &= outcome.passed
         sys.stderr.write(rows[-1])
