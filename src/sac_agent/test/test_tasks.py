@@ -173,9 +173,9 @@ def test_minitaur_pays_for_jerk_tilt_and_folded_front_legs():
         tilted = task.reward(standing(), NOTHING, standing(**tilt), [])
         assert tilted[2] == pytest.approx(-0.5 * 0.2)
     folded = task.reward(standing(), NOTHING, standing(front_swing=0.6), [])
-    assert folded[3] == pytest.approx(-2.0 * 2 * 0.2)
+    assert folded[3] == pytest.approx(-2.0 * 2 * 0.4)
     broken = task.reward(standing(), NOTHING, standing(front_swing=100.0), [])
-    assert broken[3] == pytest.approx(-2.0 * 2 * 0.4)
+    assert broken[3] == pytest.approx(-2.0 * 2 * 0.6)
 
 
 def test_minitaur_ends_when_it_falls_or_folds_a_front_leg():

@@ -39,7 +39,7 @@ class MinitaurWalkConfig:
     acceleration_cost: float = option(0.5, 'Per rad of action change.', range=(0.0, 10.0))
     tilt_free: float = option(0.15, 'Roll and pitch that cost nothing [rad].', range=(0.0, 1.5))
     tilt_cost: float = option(0.5, 'Per rad beyond, each of the two.', range=(0.0, 10.0))
-    swing_free: float = option(0.4, 'Front swing that costs nothing [rad].', range=(0.0, 1.5))
+    swing_free: float = option(0.2, 'Front swing that costs nothing [rad].', range=(0.0, 1.5))
     swing_cost: float = option(2.0, 'Per rad beyond, each front leg.', range=(0.0, 10.0))
     tilt_limit: float = option(0.7, 'Roll or pitch that ends the task [rad].', range=(0.1, 1.5))
     swing_limit: float = option(0.8, 'Front swing that ends the task [rad].', range=(0.1, 1.5))
