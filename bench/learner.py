@@ -53,20 +53,16 @@ def own_time(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / TICK
 
 
-def prefer(pid: int, *, real_time: bool) -> None:
-    """Take the cores from other work for a process, entirely or as far as a niceness does."""
+def prefer(pid: int) -> None:
+    """Take the cores from other work for a process."""
     for task in Path(f'/proc/{pid}/task').iterdir():
-        if real_time:
-            os.sched_setscheduler(int(task.name), os.SCHED_RR, os.sched_param(1))
-        else:
-            os.setpriority(os.PRIO_PROCESS, int(task.name), -20)
+        os.sched_setscheduler(int(task.name), os.SCHED_RR, os.sched_param(1))
 
 
 def release(pid: int) -> None:
     """Undo `prefer`."""
     for task in Path(f'/proc/{pid}/task').iterdir():
         os.sched_setscheduler(int(task.name), os.SCHED_OTHER, os.sched_param(0))
-        os.setpriority(os.PRIO_PROCESS, int(task.name), 0)
 
 
 @dataclass
@@ -127,7 +123,7 @@ class Contestant:
         assert self._process.stdin is not None
         pid = self._process.pid
         if self._exclusive:
-            prefer(pid, real_time=not busy)
+            prefer(pid)
         start, before, own = time.perf_counter(), busy_time(), own_time(pid)
         self._process.stdin.write(f'{seconds}\n')
         self._process.stdin.flush()
@@ -169,7 +165,7 @@ def main() -> None:
     parser.add_argument(
         '--exclusive',
         action='store_true',
-        help='real-time priority during a slice, niceness -20 beside busy cores (privileged)',
+        help='real-time priority during a slice, so that other work waits (privileged)',
     )
     parser.add_argument('--peer-python', default=sys.executable)
     parser.add_argument('--only', nargs='+', choices=LABELS, help='contestants to run')
@@ -228,8 +224,7 @@ def measure(
         process.start()
         stack.callback(process.kill)
         if options.exclusive and process.pid:
-            release(process.pid)
-            prefer(process.pid, real_time=False)
+            prefer(process.pid)
     # Ours as shipped; a peer with whatever number of threads is its best.
     shipped = [c for c in contestants if c.threads == 0 or c.name not in (*OURS, 'roof')]
     for _ in range(options.slices):
