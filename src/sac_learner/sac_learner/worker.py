@@ -19,30 +19,26 @@ from sac_msgs.msg import (
     Transition,
 )
 
-from sac_core import convert
 from sac_core.bag import BagError
 from sac_core.parameters import check_values
-from sac_core.spec import AgentSpec
 from sac_learner import report
+from sac_learner.account import Account
 from sac_learner.bags import Labels
 from sac_learner.checkpoint import CheckpointError
 from sac_learner.ending import Ending
 from sac_learner.metrics import Metrics
 from sac_learner.priority import give_way
-from sac_learner.progress import Progress, ProgressLine
 from sac_learner.replay import ReplayError, ReplayFullDiskError
-from sac_learner.run_directory import changed_values, RunDirectory
+from sac_learner.roster import Roster
+from sac_learner.run_directory import RunDirectory
 from sac_learner.sac.agent import DivergenceError
 from sac_learner.sac.config import SacConfig
 from sac_learner.settings import LearnerSettings
 from sac_learner.training import Policy, Training
-from sac_learner.transitions import stream_key
 
 UPDATES_PER_TURN = 8  # gradient updates between two looks at what arrived
 IDLE = 0.02  # [s]
-EARLY = 4096  # transitions kept until the spec of their robot comes
 HOURS_PERIOD = 30.0  # [s] between two records of how the robots spend their time
-REFUSAL_PERIOD = 1.0  # [s] between two lines about refused agents, whoever floods the topic
 CONFIGURATION_ERROR = 2
 
 
@@ -72,10 +68,8 @@ class Worker:
         self._metrics.event('start', seed=settings.seed)
         self.learner_id = uuid.uuid4().hex[:12]
         self._training: Training | None = None
-        self._specs: dict[str, AgentSpec] = {}
-        self._early: list[Transition] = []
-        self._progress = Progress(limit=settings.steps)
-        self._line = ProgressLine(log)
+        self._roster = Roster(run, self._metrics, log)
+        self._account = Account(self._metrics, settings.steps, log)
         self._state = LearnerStatus.STATE_WAITING
         self._paused = False
         self._stopping = threading.Event()
@@ -86,11 +80,8 @@ class Worker:
         self._solved_in_a_row = 0
         self._published: tuple[float, int] = (float('-inf'), -1)
         self._due = dict.fromkeys(('checkpoint', 'metrics', 'hours', 'line', 'flush'), 0.0)
-        self._hours: dict[str, dict[str, float]] = {}  # by agent, since they were recorded last
         self.failure = ''
         self.exit_code = 0
-        self.refused_agents: dict[str, str] = {}
-        self._tell_refusal = 0.0
         self._thread = threading.Thread(target=self._main, name='learning', daemon=True)
 
     # Called by the node
@@ -104,6 +95,11 @@ class Worker:
     def spec_hash(self) -> str:
         """Hash of the spec that is learned, empty before an agent has introduced itself."""
         return self._training.spec_hash if self._training else ''
+
+    @property
+    def refused_agents(self) -> dict[str, str]:
+        """Why agents are refused, by name."""
+        return dict(self._roster.refused)
 
     def start(self) -> None:
         """Start the thread."""
@@ -250,9 +246,9 @@ class Worker:
         if self._is_due('checkpoint', now, self._settings.checkpoint_period):
             training.checkpoint()
         if self._is_due('hours', now, HOURS_PERIOD):
-            self._record_hours()
+            self._account.record_hours()
         if self._is_due('line', now, 0.5):
-            self._show(now)
+            self._account.show(training, self._state)
         self._end_if_exhausted(training, now)
 
     def _next_state(self, training: Training, done: int) -> int:
@@ -282,13 +278,14 @@ class Worker:
             return
         if self._ending.exhaust(now):
             self._publish(training.new_policy())
-        if self._ending.is_over(self._specs, now):
+        if self._ending.is_over(self._roster.specs, now):
             self._finish(f'the limit of {limit} steps is reached')
 
     def _finish(self, reason: str) -> None:
         self._metrics.event('finished', reason=reason)
         self._state = int(LearnerStatus.STATE_FINISHED)
-        self._show(time.monotonic(), final=True)
+        if self._training is not None:
+            self._account.show(self._training, self._state, final=True)
         self._log(f'finished: {reason}')
         self._finished = True
 
@@ -307,7 +304,7 @@ class Worker:
                 training.close()
             except (OSError, ReplayError, CheckpointError) as error:
                 self._fail(error)
-        self._record_hours()
+        self._account.record_hours()
         self._metrics.event('stop', failure=self.failure)
         self._metrics.close()
         settings = self._settings
@@ -329,17 +326,8 @@ class Worker:
     # What arrives
 
     def _on_spec(self, msg: AgentSpecMsg) -> None:
-        try:
-            spec = convert.spec_from_msg(msg)
-        except ValueError as error:
-            self._refuse(msg.agent_id, str(error))
-            return
-        if self._training is not None and spec.spec_hash() != self._training.spec_hash:
-            self._refuse(
-                spec.agent_id,
-                f'its spec {spec.spec_hash()} is not {self._training.spec_hash}, which is learned '
-                'here; start another learner for it',
-            )
+        spec = self._roster.read(msg, self.spec_hash)
+        if spec is None:
             return
         if self._training is None:
             self._training = Training(spec, self._config, self._settings, self._run, self._metrics)
@@ -347,107 +335,26 @@ class Worker:
             self._due = dict.fromkeys(self._due, now)
             self._published = (now, self._training.updates)
             self._publish(self._training.new_policy())
-        self._take_early(self._training, spec)
-        stream = stream_key(spec.agent_id, spec.stream_id)
-        missing = self._training.intake.adopt(stream, msg.first_sequence)
-        if missing:
-            self._metrics.event('adopted', stream=stream, first=msg.first_sequence)
-            self._log(
-                f'{spec.agent_id} no longer has {missing} transitions that are not here; its '
-                f'stream begins at {msg.first_sequence}'
-            )
-        known = self._specs.get(spec.agent_id)
-        self._specs[spec.agent_id] = spec
-        self.refused_agents.pop(spec.agent_id, None)
-        if known is None or replace(known, config=spec.config) != spec:
-            self._metrics.event('agent', agent=spec.agent_id, stream=spec.stream_id)
-            self._log(f'agent {spec.agent_id}: {spec.task}, {len(spec.action_names)} actions')
-        if known is None or known.config != spec.config:
-            self._keep_configuration(self._training, spec)
-
-    def _take_early(self, training: Training, spec: AgentSpec) -> None:
-        """Take transitions that overtook the spec of their stream; a player sends none again."""
-        early, self._early = self._early, []
-        for msg in early:
-            if (msg.agent_id, msg.stream_id) == (spec.agent_id, spec.stream_id):
-                training.receive(msg)
-            else:
-                self._early.append(msg)
-
-    def _keep_configuration(self, training: Training, spec: AgentSpec) -> None:
-        """Record an agent's configuration, and what of it changed since it was last heard."""
-        before = training.agents.get(spec.agent_id)
-        training.agents[spec.agent_id] = spec.config
-        if before is not None:
-            for name, value in changed_values(before, spec.config).items():
-                training.note_change(spec.agent_id, name, value)
-        try:
-            self._run.record_agent(spec.agent_id, spec.config)
-        except OSError as error:
-            self._log(f'the configuration of {spec.agent_id} is not written: {error}')
-
-    def _refuse(self, agent_id: str, reason: str) -> None:
-        now = time.monotonic()
-        if self.refused_agents.get(agent_id) != reason and now >= self._tell_refusal:
-            self._tell_refusal = now + REFUSAL_PERIOD
-            self._log(f'agent {agent_id!r} is refused: {reason}')
-        if len(self.refused_agents) < 100:
-            self.refused_agents[agent_id] = reason
+        self._roster.admit(spec, msg.first_sequence, self._training)
 
     def _on_transition(self, msg: Transition) -> None:
         if self._training is not None:
             self._training.receive(msg)
-        elif len(self._early) < EARLY:
-            self._early.append(msg)
+        else:
+            self._roster.wait(msg)
 
     def _on_episode(self, msg: EpisodeSummary) -> None:
-        values = dict(zip(msg.metric_names, map(float, msg.metric_values), strict=False))
-        record = {
-            'agent': msg.agent_id,
-            'episode': msg.episode,
-            'evaluation': msg.evaluation,
-            'steps': msg.steps,
-            'length': msg.length,
-            'duration': msg.duration,
-            'return': msg.episode_return,
-            'success': msg.success,
-            'terminated': msg.terminated,
-            'truncation_reason': msg.truncation_reason,
-            'policy_version': msg.policy_version,
-        }
-        self._metrics.episode(record, values)
+        self._account.episode(msg)
         if msg.evaluation:
             self._ending.tested(time.monotonic())
-        else:
-            self._progress.episodes += 1
-            self._progress.returns.append(msg.episode_return)
-            if values:
-                self._progress.metric, value = next(iter(values.items()))
-                self._progress.metrics.append(value)
 
     def _on_evaluation(self, msg: EvaluationSummary) -> None:
-        values = dict(zip(msg.metric_names, map(float, msg.metric_values), strict=False))
-        record = {
-            'agent': msg.agent_id,
-            'steps': msg.steps,
-            'policy_version': msg.policy_version,
-            'episodes': msg.episodes,
-            'success_rate': msg.success_rate,
-            'return': msg.mean_return,
-            'solved': msg.solved,
-            'robot_time': msg.robot_time,
-        }
-        self._metrics.evaluation(record, values)
+        text = self._account.evaluation(msg)
         self._ending.evaluated(msg.agent_id, msg.steps, time.monotonic())
-        self._progress.evaluated = f'evaluation {msg.success_rate:.0%} success'
         if self._training is None:
             return
         best = self._training.evaluated(msg.policy_version, msg.success_rate, msg.mean_return)
-        metrics = ', '.join(f'{k.replace("_", " ")} {v:.3f}' for k, v in values.items())
-        self._log(
-            f'evaluation after {msg.steps} steps: {msg.success_rate:.0%} success, '
-            f'return {msg.mean_return:.1f}, {metrics}{" (best so far)" if best else ""}'
-        )
+        self._log(text + (' (best so far)' if best else ''))
         self._solved_in_a_row = self._solved_in_a_row + 1 if msg.solved else 0
         enough = self._solved_in_a_row >= self._settings.solved_in_a_row
         if enough and self._settings.stop_when_solved:
@@ -466,18 +373,8 @@ class Worker:
             self._metrics.event('parameter', where='sac_learner', name=name, value=value)
 
     def _on_agent_status(self, msg: AgentStatus) -> None:
-        if msg.agent_id in self._specs:
-            hours = {
-                kind: round(getattr(msg, f'{kind}_time') / 3600.0, 6)
-                for kind in ('acting', 'resetting', 'waiting', 'human', 'fault')
-            }
-            counts = {'steps': msg.steps, 'deadline_misses': msg.deadline_misses}
-            self._hours[msg.agent_id] = hours | counts
-
-    def _record_hours(self) -> None:
-        for agent, values in self._hours.items():
-            self._metrics.hours(agent, values)
-        self._hours.clear()
+        if msg.agent_id in self._roster.specs:
+            self._account.hours(msg)
 
     def _on_relabel(self, labels: Mapping[str, Labels], done: Callable[[int], None]) -> None:
         found = self._training.relabel(labels) if self._training is not None else 0
@@ -487,20 +384,3 @@ class Worker:
     def _on_save(self) -> None:
         if self._training is not None:
             self._training.checkpoint()
-
-    def _show(self, now: float, *, final: bool = False) -> None:
-        training = self._training
-        if training is None:
-            return
-        progress = self._progress
-        progress.observe(training.steps, now)
-        progress.updates = training.updates
-        progress.updates_per_second = training.updates_per_second
-        progress.update_to_data = training.update_to_data
-        names = {
-            LearnerStatus.STATE_WARMUP: 'warm-up',
-            LearnerStatus.STATE_PAUSED: 'paused',
-            LearnerStatus.STATE_FINISHED: 'finished',
-        }
-        progress.state = names.get(self._state, '')
-        self._line.show(progress.line(), final=final)
