@@ -29,7 +29,10 @@ def main() -> int:
     parser.add_argument('--robots', nargs='+', choices=sorted(RIGS), default=sorted(RIGS))
     parser.add_argument('--repeat', type=int, default=1, help='times each; the worst counts')
     parser.add_argument(
-        '--attempts', type=int, default=1, help='until it passes, on a loaded machine; all count'
+        '--attempts',
+        type=int,
+        default=1,
+        help='until it passes, on a loaded machine; the table tells which one did',
     )
     parser.add_argument('--write', action='store_true', help='put the table into docs/faults.md')
     options = parser.parse_args()
