@@ -53,6 +53,7 @@ def main() -> int:
     )
     parser.add_argument('--settle', type=float, default=SETTLE, help='time before the first [s]')
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # leaves no process behind
     print(f'load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores')
     results = [measure(name, options, DOMAIN + i) for i, name in enumerate(options.robots)]
     print(f'load {os.getloadavg()[0]:.1f}')

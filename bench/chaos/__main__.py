@@ -17,6 +17,7 @@ import contextlib
 import math
 import os
 from pathlib import Path
+import signal
 import sys
 import tempfile
 import time
@@ -52,6 +53,7 @@ def main() -> int:
     parser.add_argument('--plan', action='store_true', help='print the plan and end')
     parser.add_argument('--directory', type=Path, help='for logs; default: a temporary one')
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # leaves no process behind
     duration = 60.0 * options.minutes
     plans = {
         name: plan(options.seed * 100 + number, duration, kills=options.kills)
