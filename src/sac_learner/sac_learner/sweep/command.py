@@ -220,6 +220,8 @@ class Sweep:
         if known.waiting or any(self._pool.runs(run.path) for run in known.runs):
             return
         config = self._config
+        if config.prune:
+            self._report(known)  # what it evaluated last is a measure for others, too
         sign = 1.0 if config.direction == 'maximise' else -1.0
         try:
             values = [run.value(config.metric, config.value, sign) for run in known.runs]
@@ -234,15 +236,15 @@ class Sweep:
 
     def _judge(self, known: _Open) -> None:
         """Stop a setting that is poor already."""
-        if not self._is_poor(known):
+        if not self._report(known):
             return
         self._pool.interrupt([run.path for run in known.runs])
         self._study.pruned(known.trial)
         say(f'trial {known.trial.number}: stopped, below the median')
         del self._open[known.trial.number]
 
-    def _is_poor(self, known: _Open) -> bool:
-        """Report what all seeds that have begun have evaluated; return whether to stop."""
+    def _report(self, known: _Open) -> bool:
+        """Tell the study what all seeds that have begun have evaluated; return whether to stop."""
         curves = [curve for run in known.runs if (curve := run.curve(self._config.metric))]
         if not curves:
             return False
