@@ -57,5 +57,10 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 def _domain(test: int) -> int:
-    # Other runs on this machine begin elsewhere.
-    return FIRST_DOMAIN + (os.getpid() * 7 + test) % DOMAINS
+    """Return a domain from the share of this worker; other runs on this machine begin elsewhere."""
+    workers = int(os.environ.get('PYTEST_XDIST_WORKER_COUNT', '1'))
+    worker = int(os.environ.get('PYTEST_XDIST_WORKER', 'gw0').removeprefix('gw'))
+    run = os.getppid() if 'PYTEST_XDIST_WORKER' in os.environ else os.getpid()
+    share = DOMAINS // workers
+    within = (run * 7 + worker * share + test % share) % DOMAINS
+    return FIRST_DOMAIN + within
