@@ -57,7 +57,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 def _domain(test: int) -> int:
-    """Return a domain from the share of this worker; other runs on this machine begin elsewhere."""
+    """Return a domain of this worker's share; other runs on this machine begin elsewhere."""
     workers = int(os.environ.get('PYTEST_XDIST_WORKER_COUNT', '1'))
     worker = int(os.environ.get('PYTEST_XDIST_WORKER', 'gw0').removeprefix('gw'))
     run = os.getppid() if 'PYTEST_XDIST_WORKER' in os.environ else os.getpid()

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 import re
 import signal
 import sys
+import time
 
 import pytest
 
@@ -53,8 +54,9 @@ def known() -> Iterator[Running]:
 
 def test_lists_show_nodes_topics_and_services(known, ros2):
     assert ros2('node', 'list') == (0, '/scratch/known')
-    topics = ros2('topic', 'list', '-t')[1].splitlines()
-    assert '/scratch/steady [sensor_msgs/msg/JointState]' in topics
+    steady, deadline = '/scratch/steady [sensor_msgs/msg/JointState]', time.monotonic() + 30.0
+    while steady not in (topics := ros2('topic', 'list', '-t')[1].splitlines()):
+        assert time.monotonic() < deadline, topics  # the nodes need a while to find each other
     assert '/scratch/known/reset' in ros2('service', 'list')[1].splitlines()
     info = ros2('node', 'info', '/scratch/known')[1]
     assert '  Publishers:\n    /parameter_events: rcl_interfaces/msg/ParameterEvent\n' in info
