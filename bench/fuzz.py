@@ -270,8 +270,8 @@ def fuzz_messages(count: int, seed: int) -> dict[str, int]:
     """Offer malformed weights and transitions; return how many were refused and taken."""
     from chaos.rubbish import Rubbish
 
-    from sac_agent.messages import offer
-    from sac_agent.weights import PolicyStore
+    from sac_agent.node.messages import offer
+    from sac_agent.policy.store import PolicyStore
     from sac_core.spec import AgentSpec, ObservationSpec
     from sac_learner.intake import Intake
     from sac_learner.replay import Replay

@@ -30,7 +30,7 @@ Act = Callable[[np.ndarray], np.ndarray]
 
 def numpy_policy(arguments: argparse.Namespace, *, sampled: bool) -> Act:
     """Return what the agent does."""
-    from sac_agent.policy import NumpyPolicy
+    from sac_agent.policy.network import NumpyPolicy
     from sac_learner.sac import Sac, SacConfig
 
     policy = NumpyPolicy(*Sac(arguments.obs, None, arguments.act, SacConfig(), seed=0).policy())

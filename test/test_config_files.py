@@ -12,7 +12,7 @@ from robot_drivers.registry import find_robot
 from robot_drivers.safety import SafetyConfig
 from sac_agent.config import from_file
 from sac_agent.layout import SensorLayout
-from sac_agent.observation import ObservationBuilder
+from sac_agent.observation.builder import ObservationBuilder
 from sac_agent.pilot import Pilot
 from sac_agent.tasks.task import make_task
 from sac_agent.tools import check_config

@@ -14,20 +14,37 @@ FORBIDDEN = {
     'sac_learner': {'mujoco', 'sac_agent', 'robot_drivers', 'dynamixel_sdk', 'cv2'},
     'robot_drivers': {'torch', 'gymnasium', 'sac_agent', 'sac_learner'},
 }
-NODES = ('_node.py',)
-ROS = {'rclpy', 'rcl_interfaces', 'lifecycle_msgs', 'diagnostic_msgs'}
+ROS_SIDE = {
+    'sac_core': {'qos.py', 'parameters.py'},
+    'sac_agent': {'node', 'tools/nudge.py', 'tools/preflight.py'},
+    'sac_learner': {'learner_node.py'},
+    'robot_drivers': {
+        'robot_node.py', 'state_topics.py', 'command_topic.py', 'reset_service.py',
+        'operator_services.py', 'minitaur/pd_node.py', 'gazebo/ros_wire.py',
+    },
+}  # fmt: skip
+"""Files and folders that know rclpy; everything else of a package runs without ROS."""
+AGENT_FLOORS = (
+    'tasks', 'observation', 'policy', 'action', 'episode', 'pilot', 'journal', 'node', 'tools',
+)  # fmt: skip
+"""Parts of the agent; each imports only those before it. The files beside them are free."""
 PICKLES = {'pickle', 'cloudpickle', 'dill', 'joblib', 'shelve', 'marshal'}
 SIMULATION = {'sim', 'emulator', 'models', 'twin.py', 'emulator.py', 'world.py', 'plant.py',
               'simulation.py', 'stage.py', 'terrain.py'}  # fmt: skip
 
 
-def imports(path: Path) -> Iterator[str]:
-    """Return the first part of everything a file imports."""
+def modules(path: Path) -> Iterator[str]:
+    """Return everything a file imports, with the names it takes from packages."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
-            yield from (alias.name.split('.')[0] for alias in node.names)
+            yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            yield node.module.split('.')[0]
+            yield from (f'{node.module}.{alias.name}' for alias in node.names)
+
+
+def imports(path: Path) -> set[str]:
+    """Return the first part of everything a file imports."""
+    return {module.split('.')[0] for module in modules(path)}
 
 
 def files(package: str) -> list[Path]:
@@ -36,13 +53,13 @@ def files(package: str) -> list[Path]:
 
 @pytest.mark.parametrize('package', FORBIDDEN)
 def test_package_imports_no_sibling_and_no_heavy_library(package):
-    wrong = {str(f): set(imports(f)) & FORBIDDEN[package] for f in files(package)}
+    wrong = {str(f): imports(f) & FORBIDDEN[package] for f in files(package)}
     assert not {file: names for file, names in wrong.items() if names}
 
 
 @pytest.mark.parametrize('package', FORBIDDEN)
 def test_nothing_can_unpickle(package):
-    wrong = {str(f): set(imports(f)) & PICKLES for f in files(package)}
+    wrong = {str(f): imports(f) & PICKLES for f in files(package)}
     assert not {file: names for file, names in wrong.items() if names}
     unsafe = [
         f for f in files(package) if 'torch.load' in f.read_text() or 'yaml.load(' in f.read_text()
@@ -56,3 +73,22 @@ def test_mujoco_stays_beside_the_emulators():
             assert (
                 set(path.relative_to(SRC / 'robot_drivers' / 'robot_drivers').parts) & SIMULATION
             ), path
+
+
+@pytest.mark.parametrize('package', ROS_SIDE)
+def test_only_nodes_and_their_topics_know_ros(package):
+    root = SRC / package / package
+    ours = {root / place for place in ROS_SIDE[package]}
+    wrong = [f for f in files(package) if 'rclpy' in imports(f) and not ours & {f, *f.parents}]
+    assert not wrong
+
+
+@pytest.mark.parametrize('floor', AGENT_FLOORS)
+def test_parts_of_the_agent_import_only_those_below(floor):
+    root = SRC / 'sac_agent' / 'sac_agent'
+    above = {f'sac_agent.{name}' for name in AGENT_FLOORS[AGENT_FLOORS.index(floor) + 1 :]}
+    places = {root / floor, root / f'{floor}.py'}
+    parts = [f for f in files('sac_agent') if places & {f, *f.parents}]
+    assert parts
+    for path in parts:
+        assert not {'.'.join(m.split('.')[:2]) for m in modules(path)} & above, path

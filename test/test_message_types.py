@@ -28,9 +28,9 @@ from trajectory_msgs.msg import JointTrajectory
 
 from sac_agent.config import ActionConfig, COMMAND_TYPES, SensorConfig
 from sac_agent.errors import ConfigError, SensorError
-from sac_agent.image import decode, resize
-from sac_agent.messages import command_type, CommandMessages
-from sac_agent.sensors import SensorReader, stamp_of
+from sac_agent.node.messages import command_type, CommandMessages
+from sac_agent.observation.image import decode, resize
+from sac_agent.observation.sensors import SensorReader, stamp_of
 
 XYZ = Vector3(x=1.0, y=2.0, z=3.0)
 UVW = Vector3(x=4.0, y=5.0, z=6.0)

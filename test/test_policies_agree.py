@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sac_agent.policy import NumpyPolicy
+from sac_agent.policy.network import NumpyPolicy
 from sac_core.policy_format import ACTIVATIONS, layout, pack, unpack
 from sac_learner.gym.policy import PolicyModule
 from sac_learner.sac.agent import Sac

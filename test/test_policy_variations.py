@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from sac_agent.gym_env import TwinEnv
-from sac_agent.policy import NumpyPolicy
+from sac_agent.policy.network import NumpyPolicy
 from sac_agent.tools.robustness import evaluate, main, variations
 from sac_core.policy_format import Architecture, ConvLayer, layout, save_policy
 

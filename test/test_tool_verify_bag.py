@@ -13,10 +13,10 @@ import pytest
 from sac_agent.config import from_file, RobotConfig
 from sac_agent.journal import Journal, JournalConfig
 from sac_agent.pilot import Pilot
+from sac_agent.policy.store import PolicyOffer
 from sac_agent.records import Observed, Progress, Sample, StepRecord, Truncation
 from sac_agent.tools import verify_bag
 from sac_agent.tools.relabel import main as relabel
-from sac_agent.weights import PolicyOffer
 from sac_core.bag import BagReader, BagWriter, Definitions
 from sac_core.bag.transitions import AGENT_SPEC, EPISODE, key, POLICY, TRANSITION, transitions
 from sac_core.policy_format import Architecture, checksum, layout, pack

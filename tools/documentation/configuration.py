@@ -13,7 +13,7 @@ from robot_drivers.node_config import NodeConfig
 from robot_drivers.registry import BUILT_IN, find_robot
 from robot_drivers.safety import SafetyConfig
 from sac_agent.config import RobotConfig
-from sac_agent.node_parameters import NodeConfig as AgentNodeConfig
+from sac_agent.node.parameters import NodeConfig as AgentNodeConfig
 from sac_agent.tasks.task import find_task
 from sac_learner.sac.config import SacConfig
 from sac_learner.settings import LearnerSettings

@@ -14,12 +14,12 @@ from gymnasium import spaces
 import numpy as np
 import numpy.typing as npt
 
-from sac_agent.action import ActionMapper
+from sac_agent.action.mapper import ActionMapper
 from sac_agent.config import from_file, RobotConfig
 from sac_agent.errors import ConfigError
-from sac_agent.image import resize
-from sac_agent.observation import ObservationBuilder
-from sac_agent.sensors import layout_of, readers
+from sac_agent.observation.builder import ObservationBuilder
+from sac_agent.observation.image import resize
+from sac_agent.observation.sensors import layout_of, readers
 from sac_agent.tasks.task import make_task, Trajectory
 
 Array = npt.NDArray[np.float64]

@@ -5,4 +5,4 @@ from sac_core import startup
 
 def main() -> int:
     """Run the agent node."""
-    return startup.run('sac_agent.sac_agent_node')
+    return startup.run('sac_agent.node.sac_agent_node')

@@ -9,12 +9,16 @@ from collections import deque
 import numpy as np
 import yaml
 
-from sac_agent.action import ActionMapper, Command
+from sac_agent.action.mapper import ActionMapper, Command
+from sac_agent.action.selection import ActionSelector, Decision
 from sac_agent.config import RobotConfig
-from sac_agent.episode import EpisodeMachine, State
+from sac_agent.episode.evaluation import Evaluator
+from sac_agent.episode.machine import EpisodeMachine, State
+from sac_agent.episode.rollout import Rollout
 from sac_agent.errors import ConfigError
-from sac_agent.evaluation import Evaluator
-from sac_agent.observation import ObservationBuilder
+from sac_agent.observation.builder import ObservationBuilder
+from sac_agent.observation.sensors import layout_of, readers
+from sac_agent.policy.store import PolicyStore
 from sac_agent.records import (
     Array,
     EpisodeRecord,
@@ -27,12 +31,8 @@ from sac_agent.records import (
     StepRecord,
     Truncation,
 )
-from sac_agent.rollout import Rollout
-from sac_agent.selection import ActionSelector, Decision
-from sac_agent.sensors import layout_of, readers
 from sac_agent.settings import plain
 from sac_agent.tasks.task import make_task
-from sac_agent.weights import PolicyStore
 from sac_core.spec import AgentSpec, ObservationSpec
 
 

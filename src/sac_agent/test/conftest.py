@@ -203,7 +203,7 @@ class World:
         path = self.directory / 'robot.yaml'
         path.write_text(yaml.safe_dump(content))
         values = {'trigger': 'observation', 'run_dir': str(self.directory / 'run'), **parameters}
-        command = [sys.executable, '-m', 'sac_agent.sac_agent_node', '--ros-args',
+        command = [sys.executable, '-m', 'sac_agent.node.sac_agent_node', '--ros-args',
                    '-r', '__ns:=/dclaw', '--params-file', str(path)]  # fmt: skip
         for name, value in values.items():
             command += ['-p', f'{name}:={value}']

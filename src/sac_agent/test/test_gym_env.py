@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from sac_agent.config import from_file
-from sac_agent.episode import Event
+from sac_agent.episode.machine import Event
 from sac_agent.errors import ConfigError
 from sac_agent.pilot import Pilot
 from sac_agent.records import Sample

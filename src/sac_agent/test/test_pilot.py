@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from sac_agent.config import from_file, from_mapping
-from sac_agent.episode import Event
+from sac_agent.episode.machine import Event
 from sac_agent.pilot import Pilot
-from sac_agent.policy import NumpyPolicy
+from sac_agent.policy.network import NumpyPolicy
 from sac_agent.records import Progress, Sample, Source, Truncation
 from sac_agent.settings import plain
 from sac_core.policy_format import Architecture, layout
@@ -196,7 +196,7 @@ def test_after_a_collapse_the_best_policy_acts_until_the_next_evaluation():
     architecture = Architecture(spec.observation.vector_size, spec.action_size, hidden=(8,))
 
     def evaluate(version, weight):
-        from sac_agent.weights import PolicyOffer
+        from sac_agent.policy.store import PolicyOffer
         from sac_core.policy_format import checksum, pack
 
         arrays = {n: np.zeros(s, 'f4') for n, s in layout(architecture)}

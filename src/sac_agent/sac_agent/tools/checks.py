@@ -12,9 +12,9 @@ import numpy.typing as npt
 
 from sac_agent.config import RobotConfig
 from sac_agent.errors import SensorError
-from sac_agent.image import decode
-from sac_agent.pairing import Pairer, Reading
-from sac_agent.sensors import normalised, SensorReader, stamp_of
+from sac_agent.observation.image import decode
+from sac_agent.observation.pairing import Pairer, Reading
+from sac_agent.observation.sensors import normalised, SensorReader, stamp_of
 
 Array = npt.NDArray[np.float64]
 

@@ -19,14 +19,14 @@ import numpy as np
 import numpy.typing as npt
 
 from sac_agent.config import from_file, RobotConfig, TWIST_TYPES
-from sac_agent.episode import Event
+from sac_agent.episode.machine import Event
 from sac_agent.errors import ConfigError, SensorError
-from sac_agent.image import decode, resize
 from sac_agent.journal import Journal, JournalError
-from sac_agent.pairing import Pairer, Reading
+from sac_agent.observation.image import decode, resize
+from sac_agent.observation.pairing import Pairer, Reading
+from sac_agent.observation.sensors import stamp_of
 from sac_agent.pilot import Pilot
 from sac_agent.records import Observed, Outcome, Sample, StepRecord, Truncation
-from sac_agent.sensors import stamp_of
 from sac_core.bag import BagError, BagReader, Definitions, RawMessage
 from sac_core.bag.transitions import AGENT_SPEC, JOINT_COMMAND, TRANSITION
 

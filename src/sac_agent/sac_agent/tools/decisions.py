@@ -7,13 +7,13 @@ import numpy as np
 import numpy.typing as npt
 import yaml
 
-from sac_agent.action import ActionMapper
+from sac_agent.action.mapper import ActionMapper
+from sac_agent.action.smoothing import LatentNoise
 from sac_agent.config import from_mapping, RobotConfig
 from sac_agent.errors import ConfigError
 from sac_agent.layout import SensorLayout
-from sac_agent.observation import ObservationBuilder
+from sac_agent.observation.builder import ObservationBuilder
 from sac_agent.records import Source
-from sac_agent.smoothing import LatentNoise
 from sac_agent.tasks.task import make_task, Task
 from sac_agent.tools.weights_source import Weights
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from sac_agent.errors import ConfigError
 from sac_agent.gym_env import TwinEnv
-from sac_agent.policy import NumpyPolicy
+from sac_agent.policy.network import NumpyPolicy
 from sac_core.policy_format import load_policy, PolicyFormatError
 
 Frame = npt.NDArray[np.uint8]

@@ -7,9 +7,9 @@ import time
 import numpy as np
 from rclpy.node import Node
 
-from sac_agent import messages
 from sac_agent.config import ActionConfig
-from sac_agent.observation import spread
+from sac_agent.node import messages
+from sac_agent.observation.builder import spread
 from sac_agent.tools.checks import Array
 from sac_agent.tools.motion_checks import Nudge
 from sac_core import qos

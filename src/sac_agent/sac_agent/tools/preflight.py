@@ -20,12 +20,12 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.qos import QoSReliabilityPolicy
 
-from sac_agent.action import position_source
+from sac_agent.action.mapper import position_source
 from sac_agent.config import ActionConfig, from_file, nodes, RobotConfig, section
 from sac_agent.errors import ConfigError
-from sac_agent.observation import spread
+from sac_agent.observation.builder import spread
+from sac_agent.observation.sensors import JOINT_STATE, normalised
 from sac_agent.pilot import Pilot
-from sac_agent.sensors import JOINT_STATE, normalised
 from sac_agent.tasks.task import try_task
 from sac_agent.tools import checks
 from sac_agent.tools.checks import Array, Heard, Problem

@@ -23,7 +23,7 @@ import yaml
 
 from sac_agent.errors import ConfigError
 from sac_agent.gym_env import TwinEnv
-from sac_agent.policy import NumpyPolicy
+from sac_agent.policy.network import NumpyPolicy
 from sac_agent.tools.film import best_policy, parts
 from sac_core.policy_format import load_policy, PolicyFormatError
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from sac_agent.policy import NumpyPolicy
+from sac_agent.policy.network import NumpyPolicy
 from sac_core.bag import BagError, BagReader
 from sac_core.bag.transitions import POLICY
 from sac_core.policy_format import (

@@ -10,10 +10,10 @@ from rclpy.node import Node
 
 from sac_agent.config import RobotConfig
 from sac_agent.errors import ConfigError, SensorError
-from sac_agent.image import decode, resize
-from sac_agent.pairing import Pairer, Reading
+from sac_agent.observation.image import decode, resize
+from sac_agent.observation.pairing import Pairer, Reading
+from sac_agent.observation.sensors import normalised, SensorReader, stamp_of
 from sac_agent.records import Sample
-from sac_agent.sensors import normalised, SensorReader, stamp_of
 from sac_core import qos
 
 

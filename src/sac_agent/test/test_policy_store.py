@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sac_agent.weights import KEPT, PolicyOffer, PolicyStore
+from sac_agent.policy.store import KEPT, PolicyOffer, PolicyStore
 from sac_core.policy_format import Architecture, checksum, layout, pack
 from sac_core.spec import AgentSpec, ObservationSpec
 

@@ -13,7 +13,7 @@ from sac_msgs.msg import JointCommand, PolicyWeights
 
 from sac_agent.config import from_file
 from sac_agent.journal import JournalConfig
-from sac_agent.recording import HELD, Recording
+from sac_agent.node.recording import HELD, Recording
 
 CONFIG = Path(__file__).resolve().parents[3] / 'config' / 'dclaw_valve.yaml'
 COMMAND = 'sac_msgs/msg/JointCommand'

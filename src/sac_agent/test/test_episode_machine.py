@@ -2,7 +2,7 @@
 
 import pytest
 
-from sac_agent.episode import EpisodeMachine, Event, State, TRANSITIONS
+from sac_agent.episode.machine import EpisodeMachine, Event, State, TRANSITIONS
 
 
 def machine(*events, start=0.0, step=1.0):

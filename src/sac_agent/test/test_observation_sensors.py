@@ -7,8 +7,8 @@ import pytest
 
 from sac_agent.config import SensorConfig
 from sac_agent.errors import ConfigError, SensorError
-from sac_agent.pairing import Pairer, Reading
-from sac_agent.sensors import layout_of, SensorReader, stamp_of
+from sac_agent.observation.pairing import Pairer, Reading
+from sac_agent.observation.sensors import layout_of, SensorReader, stamp_of
 
 JOINT_STATE = 'sensor_msgs/msg/JointState'
 

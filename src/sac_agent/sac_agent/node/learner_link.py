@@ -6,12 +6,12 @@ import time
 from rclpy.node import Node
 from sac_msgs.msg import LearnerStatus, PolicyWeights
 
-from sac_agent import messages
 from sac_agent.journal import JournalError
-from sac_agent.pacing import Pacing
-from sac_agent.recording import Recording
-from sac_agent.sender import Sender
-from sac_agent.weights import PolicyStore
+from sac_agent.node import messages
+from sac_agent.node.pacing import Pacing
+from sac_agent.node.recording import Recording
+from sac_agent.node.sender import Sender
+from sac_agent.policy.store import PolicyStore
 from sac_core import qos
 
 PRESENCE = 0.5  # [s] without a word after which a learner counts as gone

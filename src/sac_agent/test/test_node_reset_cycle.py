@@ -10,7 +10,7 @@ from sac_msgs.srv import ResetRobot
 from std_srvs.srv import Trigger
 
 from sac_agent.config import EpisodeConfig
-from sac_agent.reset_cycle import ResetCycle
+from sac_agent.node.reset_cycle import ResetCycle
 
 
 class FakeNode:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sac_agent.policy import NumpyPolicy
+from sac_agent.policy.network import NumpyPolicy
 from sac_core.policy_format import Architecture, checksum, unpack
 from sac_core.spec import AgentSpec
 

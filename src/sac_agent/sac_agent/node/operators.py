@@ -9,7 +9,7 @@ from sac_msgs.srv import Evaluate, RollbackPolicy
 from std_srvs.srv import Trigger
 
 from sac_agent.config import RobotConfig
-from sac_agent.episode import Event, State
+from sac_agent.episode.machine import Event, State
 from sac_agent.errors import ConfigError
 from sac_agent.pilot import Pilot
 from sac_agent.records import Truncation

@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from rclpy.node import Node
 from std_msgs.msg import Empty
 
-from sac_agent import messages
 from sac_agent.config import RobotConfig
-from sac_agent.recording import Recording
+from sac_agent.node import messages
+from sac_agent.node.recording import Recording
+from sac_agent.observation.sensors import normalised
 from sac_agent.records import Array
-from sac_agent.sensors import normalised
 from sac_core import qos
 
 

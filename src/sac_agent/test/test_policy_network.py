@@ -5,7 +5,7 @@ import time
 import numpy as np
 import pytest
 
-from sac_agent.policy import NumpyPolicy
+from sac_agent.policy.network import NumpyPolicy
 from sac_core.policy_format import Architecture, ConvLayer, layout
 
 

@@ -7,7 +7,7 @@ from sac_agent.angles import roll_pitch, rotate, wrap
 from sac_agent.config import FieldConfig, HistoryConfig, ObservationConfig
 from sac_agent.errors import ConfigError
 from sac_agent.layout import SensorLayout
-from sac_agent.observation import ObservationBuilder
+from sac_agent.observation.builder import ObservationBuilder
 from sac_agent.tasks.task import NoParameters, Task
 
 LAYOUT = SensorLayout(('j.q[a]', 'j.q[b]', *(f'imu.o[{c}]' for c in 'xyzw')))

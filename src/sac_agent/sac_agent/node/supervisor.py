@@ -6,12 +6,12 @@ from rclpy.clock import Clock
 from rclpy.node import Node
 from std_msgs.msg import String
 
-from sac_agent.control_loop import ControlLoop
-from sac_agent.episode import Event, State
+from sac_agent.episode.machine import Event, State
+from sac_agent.node.control_loop import ControlLoop
+from sac_agent.node.reset_cycle import ResetCycle
+from sac_agent.node.sensor_input import SensorInput
 from sac_agent.pilot import Pilot
 from sac_agent.records import Sample, Truncation
-from sac_agent.reset_cycle import ResetCycle
-from sac_agent.sensor_input import SensorInput
 from sac_core import qos
 
 WAIT_PERIOD = 10.0  # [s] between two complaints

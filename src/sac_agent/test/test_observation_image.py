@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from sac_agent.errors import SensorError
-from sac_agent.image import decode, resize
+from sac_agent.observation.image import decode, resize
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 import json
 
-from sac_agent.run_files import RunFiles
+from sac_agent.node.run_files import RunFiles
 
 
 def test_a_full_disk_is_a_problem_to_tell_and_no_reason_to_stop(tmp_path, monkeypatch):

@@ -6,11 +6,11 @@ from math import erf, sqrt
 import numpy as np
 import numpy.typing as npt
 
-from sac_agent.action import ActionMapper, Command
+from sac_agent.action.mapper import ActionMapper, Command
+from sac_agent.action.smoothing import LatentNoise
 from sac_agent.config import RobotConfig
+from sac_agent.policy.store import PolicyStore
 from sac_agent.records import Array, Observed, Source
-from sac_agent.smoothing import LatentNoise
-from sac_agent.weights import PolicyStore
 
 
 @dataclass

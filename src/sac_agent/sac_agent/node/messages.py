@@ -20,8 +20,8 @@ from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 from sac_agent.config import ActionConfig, TWIST_TYPES
 from sac_agent.errors import ConfigError
+from sac_agent.policy.store import PolicyOffer
 from sac_agent.records import EpisodeRecord, EvaluationRecord, Observed, StepRecord
-from sac_agent.weights import PolicyOffer
 from sac_core.convert import floats32, floats64, octets, time_msg
 
 Array = npt.NDArray[np.float64]

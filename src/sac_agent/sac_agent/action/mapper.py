@@ -9,7 +9,7 @@ import numpy.typing as npt
 from sac_agent.config import ActionConfig
 from sac_agent.errors import ConfigError
 from sac_agent.layout import SensorLayout
-from sac_agent.observation import spread
+from sac_agent.observation.builder import spread
 
 Array = npt.NDArray[np.float64]
 

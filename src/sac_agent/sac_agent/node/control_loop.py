@@ -5,8 +5,8 @@ import time
 
 from rclpy.clock import Clock
 
-from sac_agent.command_output import CommandOutput
-from sac_agent.episode import State
+from sac_agent.episode.machine import State
+from sac_agent.node.command_output import CommandOutput
 from sac_agent.pilot import Pilot
 from sac_agent.records import Array, Outcome, Sample, Truncation
 

@@ -3,7 +3,7 @@
 import pytest
 
 from sac_agent.config import EvaluationConfig
-from sac_agent.evaluation import BestPolicy, EvaluationSchedule
+from sac_agent.episode.evaluation import BestPolicy, EvaluationSchedule
 from sac_agent.records import EpisodeRecord, EvaluationRecord, Truncation
 
 

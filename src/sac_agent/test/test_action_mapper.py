@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sac_agent.action import ActionMapper
+from sac_agent.action.mapper import ActionMapper
 from sac_agent.config import ActionConfig
 from sac_agent.errors import ConfigError
 from sac_agent.layout import SensorLayout

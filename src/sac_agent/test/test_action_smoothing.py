@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sac_agent.smoothing import LatentNoise
+from sac_agent.action.smoothing import LatentNoise
 
 
 @pytest.mark.parametrize('correlation', [0.0, 0.5, 0.9])

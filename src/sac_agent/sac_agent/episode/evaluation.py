@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from sac_agent.config import EvaluationConfig
+from sac_agent.policy.store import PolicyStore
 from sac_agent.records import EpisodeRecord, EvaluationRecord, Truncation
-from sac_agent.weights import PolicyStore
 
 
 class EvaluationSchedule:

@@ -20,24 +20,24 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from rclpy.signals import SignalHandlerOptions
 from sac_msgs.msg import Transition
 
-from sac_agent import node_parameters
-from sac_agent.command_output import CommandOutput
 from sac_agent.config import RobotConfig
-from sac_agent.control_loop import ControlLoop
-from sac_agent.episode import Event, State
+from sac_agent.episode.machine import Event, State
 from sac_agent.errors import ConfigError
 from sac_agent.journal import JournalError
-from sac_agent.learner_link import LearnerLink
-from sac_agent.operators import Operators
+from sac_agent.node import parameters
+from sac_agent.node.command_output import CommandOutput
+from sac_agent.node.control_loop import ControlLoop
+from sac_agent.node.learner_link import LearnerLink
+from sac_agent.node.operators import Operators
+from sac_agent.node.recording import Recording
+from sac_agent.node.reports import Reports
+from sac_agent.node.run_files import RunFiles
+from sac_agent.node.sender import make_sender, Sender
+from sac_agent.node.sensor_input import message_type, SensorInput
+from sac_agent.node.supervisor import Supervisor
 from sac_agent.pilot import Pilot
-from sac_agent.policy import NumpyPolicy
-from sac_agent.recording import Recording
+from sac_agent.policy.network import NumpyPolicy
 from sac_agent.records import Outcome, Progress, Truncation
-from sac_agent.reports import Reports
-from sac_agent.run_files import RunFiles
-from sac_agent.sender import make_sender, Sender
-from sac_agent.sensor_input import message_type, SensorInput
-from sac_agent.supervisor import Supervisor
 from sac_core import qos
 from sac_core.policy_format import load_policy, PolicyFormatError
 
@@ -56,7 +56,7 @@ class SacAgentNode(LifecycleNode):
             ConfigError: A parameter is not admissible.
         """
         super().__init__('sac_agent', automatically_declare_parameters_from_overrides=True)
-        config, self.node_config = node_parameters.read(self)
+        config, self.node_config = parameters.read(self)
         if not config.agent_id:
             name = self.get_namespace().strip('/').replace('/', '.') or 'robot'
             config = replace(config, agent_id=name)
@@ -112,7 +112,7 @@ class SacAgentNode(LifecycleNode):
                 self.get_logger().fatal(f'policy_file: {error}')
                 self.exit_code = CONFIGURATION_ERROR
                 return TransitionCallbackReturn.FAILURE
-        node_parameters.on_change(self, self._tune)
+        parameters.on_change(self, self._tune)
         self._reports.spec()
         return TransitionCallbackReturn.SUCCESS
 

@@ -8,8 +8,8 @@ from sac_msgs.msg import PolicyWeights
 
 from sac_agent.config import RobotConfig
 from sac_agent.journal import JournalError
-from sac_agent.sender import Sender
-from sac_agent.sensors import normalised
+from sac_agent.node.sender import Sender
+from sac_agent.observation.sensors import normalised
 from sac_core import qos
 
 HELD = 16  # weights that have come but not acted yet; newer ones replace them anyway

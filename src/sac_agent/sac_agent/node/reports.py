@@ -7,14 +7,14 @@ from rclpy.node import Node
 from rclpy.serialization import serialize_message
 from sac_msgs.msg import AgentSpec, AgentStatus, EpisodeSummary, EvaluationSummary
 
-from sac_agent import messages
-from sac_agent.episode import State
+from sac_agent.episode.machine import State
 from sac_agent.journal import JournalError
+from sac_agent.node import messages
+from sac_agent.node.run_files import RunFiles
+from sac_agent.node.sender import Sender
+from sac_agent.node.sensor_input import SensorInput
 from sac_agent.pilot import Pilot
 from sac_agent.records import EpisodeRecord, EvaluationRecord, StepRecord
-from sac_agent.run_files import RunFiles
-from sac_agent.sender import Sender
-from sac_agent.sensor_input import SensorInput
 from sac_core import qos
 from sac_core.convert import spec_to_msg
 
