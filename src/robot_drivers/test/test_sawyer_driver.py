@@ -300,7 +300,7 @@ def test_safety_layer_and_driver_carry_the_arm_through_an_episode(lockstep):
 
 
 def test_foreign_joint_states_are_ignored(robot):
-    from robot_drivers.sawyer.messages import Header, JointState
+    from robot_drivers.sawyer.ros1.messages import Header, JointState
 
     before = robot.read().position
     robot._link._on_joints(JointState(Header(), ('gripper',), *[np.ones(1)] * 3))

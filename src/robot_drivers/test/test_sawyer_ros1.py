@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from robot_drivers.realtime import prefer
-from robot_drivers.sawyer.messages import Bool, Float64, Header, JointState
-from robot_drivers.sawyer.rosmaster import call, Master, MasterError
-from robot_drivers.sawyer.tcpros import decode_header, encode_header, Node
+from robot_drivers.sawyer.ros1.frames import decode_header, encode_header
+from robot_drivers.sawyer.ros1.master import call, Master, MasterError
+from robot_drivers.sawyer.ros1.messages import Bool, Float64, Header, JointState
+from robot_drivers.sawyer.ros1.node import Node
 
 
 def wait_until(condition: Callable[[], object], timeout: float = 5.0) -> None:
@@ -100,7 +101,7 @@ def test_publisher_that_answers_with_another_checksum_is_refused(make_node, mast
         link.sendall(encode_header({'md5sum': '0' * 32, 'type': 'std_msgs/Other'}))
 
     threading.Thread(target=lie, daemon=True).start()
-    from robot_drivers.sawyer.rosmaster import RpcServer
+    from robot_drivers.sawyer.ros1.master import RpcServer
 
     server = RpcServer('127.0.0.1', 0)
     where = ['TCPROS', '127.0.0.1', listener.getsockname()[1]]

@@ -5,19 +5,10 @@ import pytest
 from rosbags.typesys import get_types_from_msg, get_typestore, Stores
 
 from robot_drivers.sawyer import messages
-from robot_drivers.sawyer.messages import (
-    Bool,
-    Empty,
-    EndpointState,
-    Float64,
-    Header,
-    JointCommand,
-    JointState,
-    RobotAssemblyState,
-    UInt16,
-)
-from robot_drivers.sawyer.tcpros import decode_header, encode_header, Frames
-from robot_drivers.sawyer.wire import md5sum, WireError
+from robot_drivers.sawyer.messages import EndpointState, JointCommand, RobotAssemblyState
+from robot_drivers.sawyer.ros1.frames import decode_header, encode_header, Frames
+from robot_drivers.sawyer.ros1.messages import Bool, Empty, Float64, Header, JointState, UInt16
+from robot_drivers.sawyer.ros1.wire import md5sum, WireError
 
 PUBLISHED = {
     JointCommand: 'c8c85922d297da6209a089a906207e5d',

@@ -20,14 +20,9 @@ from robot_drivers.sawyer.description import (
     VELOCITY_LIMIT,
 )
 from robot_drivers.sawyer.kinematics import forward
-from robot_drivers.sawyer.messages import (
-    EndpointState,
-    Header,
-    JointCommand,
-    JointState,
-    RobotAssemblyState,
-)
+from robot_drivers.sawyer.messages import EndpointState, JointCommand, RobotAssemblyState
 from robot_drivers.sawyer.quaternion import quaternion
+from robot_drivers.sawyer.ros1.messages import Header, JointState
 from robot_drivers.sawyer.twin import follow
 from robot_drivers.sawyer.world import SawyerWorld, Variant
 

@@ -22,18 +22,10 @@ from robot_drivers.realtime import prefer
 from robot_drivers.sawyer import topics
 from robot_drivers.sawyer.description import START
 from robot_drivers.sawyer.emulated_robot import EmulatedSawyer, Noise
-from robot_drivers.sawyer.messages import (
-    Bool,
-    Empty,
-    EndpointState,
-    Float64,
-    JointCommand,
-    JointState,
-    RobotAssemblyState,
-    UInt16,
-)
-from robot_drivers.sawyer.rosmaster import Master
-from robot_drivers.sawyer.tcpros import Node
+from robot_drivers.sawyer.messages import EndpointState, JointCommand, RobotAssemblyState
+from robot_drivers.sawyer.ros1.master import Master
+from robot_drivers.sawyer.ros1.messages import Bool, Empty, Float64, JointState, UInt16
+from robot_drivers.sawyer.ros1.node import Node
 
 _PRIORITY = 20  # SCHED_FIFO: a real arm is not slowed down by the computer's load either
 _TICK = 0.004  # wall clock physics granularity [s], two physics steps

@@ -11,19 +11,10 @@ import numpy as np
 from robot_drivers.errors import ConnectionFailedError, NotConnectedError, StaleStateError
 from robot_drivers.sawyer import topics
 from robot_drivers.sawyer.description import Array, JOINT_NAMES
-from robot_drivers.sawyer.messages import (
-    Bool,
-    Empty,
-    EndpointState,
-    Float64,
-    Header,
-    JointCommand,
-    JointState,
-    Message,
-    RobotAssemblyState,
-)
-from robot_drivers.sawyer.rosmaster import MasterError
-from robot_drivers.sawyer.tcpros import Node
+from robot_drivers.sawyer.messages import EndpointState, JointCommand, RobotAssemblyState
+from robot_drivers.sawyer.ros1.master import MasterError
+from robot_drivers.sawyer.ros1.messages import Bool, Empty, Float64, Header, JointState, Message
+from robot_drivers.sawyer.ros1.node import Node
 
 _POLL = 0.01  # [s]
 _CATCH_UP = 0.005  # the thread of the connections needs far less for what has arrived [s]

@@ -23,8 +23,9 @@ from robot_drivers.sawyer.config import SawyerConfig
 from robot_drivers.sawyer.description import ABOVE, Array, GOAL_POSITION
 from robot_drivers.sawyer.kinematics import forward
 from robot_drivers.sawyer.link import SawyerLink
-from robot_drivers.sawyer.messages import EndpointState, JointState, RobotAssemblyState
+from robot_drivers.sawyer.messages import EndpointState, RobotAssemblyState
 from robot_drivers.sawyer.quaternion import quaternion
+from robot_drivers.sawyer.ros1.messages import JointState
 from robot_drivers.sawyer.start import start_positions
 
 Activity = Literal['limp', 'torque', 'damping', 'holding', 'resetting']
