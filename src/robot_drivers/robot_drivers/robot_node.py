@@ -24,13 +24,13 @@ from robot_drivers.driver import Driver, ResetResult
 from robot_drivers.errors import OccupiedError, RobotError
 from robot_drivers.node_config import NodeConfig
 from robot_drivers.operator_services import OperatorServices
-from robot_drivers.realtime import prefer
 from robot_drivers.registry import find_robot
 from robot_drivers.reset_service import ResetService
 from robot_drivers.robot import Connection
 from robot_drivers.safety import Level, SafetyConfig
 from robot_drivers.state_topics import StateTopics
 from sac_core.parameters import declare_config, on_change, refuse_unknown
+from sac_core.realtime import prefer
 from sac_core.startup import CONFIGURATION_ERROR
 
 IDLE_PERIOD = 0.1  # [s] lockstep: how often a waiting robot shows its state again

@@ -23,10 +23,10 @@ from robot_drivers.dclaw.config import ALL_IDS, DclawConfig, JOINTS, LIMIT, REST
 from robot_drivers.dclaw.sample import BLOCK
 from robot_drivers.driver import Driver
 from robot_drivers.errors import ConnectionFailedError, MotorFaultError, StaleStateError
-from robot_drivers.realtime import prefer
 from robot_drivers.robot import Connection, Robot
 from robot_drivers.safety import Level, SafetyConfig
 from robot_drivers.sim.dclaw import DclawTwin, DirectBus
+from sac_core.realtime import prefer
 
 QUICK = 0.1  # [s] within this the specified state must be reached
 

@@ -9,11 +9,11 @@ import time
 import numpy as np
 import pytest
 
-from robot_drivers.realtime import prefer
 from robot_drivers.sawyer.ros1.frames import decode_header, encode_header
 from robot_drivers.sawyer.ros1.master import call, Master, MasterError
 from robot_drivers.sawyer.ros1.messages import Bool, Float64, Header, JointState
 from robot_drivers.sawyer.ros1.node import Node
+from sac_core.realtime import prefer
 
 
 def wait_until(condition: Callable[[], object], timeout: float = 5.0) -> None:

@@ -15,11 +15,11 @@ from robot_drivers.driver import Driver, ResetResult
 from robot_drivers.errors import RobotError
 from robot_drivers.faults.rigs import Rig, RIGS
 from robot_drivers.minitaur import leg
-from robot_drivers.realtime import prefer
 from robot_drivers.registry import find_robot
 from robot_drivers.robot import Array, Connection
 from robot_drivers.safety import Level, SafetyConfig
 from robot_drivers.sawyer.description import LEARNING_EFFORT
+from sac_core.realtime import prefer
 
 PRIORITY = 10  # so that the driver is measured, not the load of the machine
 PATIENCE = 3.0  # after which a state counts as not reached [s]

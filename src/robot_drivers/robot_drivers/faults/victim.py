@@ -6,7 +6,7 @@ import sys
 import time
 
 from robot_drivers.faults.scene import make_driver, Policy, PRIORITY, switch_on
-from robot_drivers.realtime import prefer
+from sac_core.realtime import prefer
 
 
 def main() -> None:

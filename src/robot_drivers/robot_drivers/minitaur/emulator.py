@@ -36,7 +36,7 @@ from robot_drivers.minitaur.link import (
 from robot_drivers.minitaur.plant import MinitaurPlant, plant_config, PlantConfig
 from robot_drivers.minitaur.simulation import Placement
 from robot_drivers.minitaur.terrain import Terrain, TERRAINS
-from robot_drivers.realtime import prefer
+from sac_core.realtime import prefer
 
 CLOCKS = ('lockstep', 'wall')
 WORLD = (

@@ -18,7 +18,6 @@ from typing import Any
 
 import numpy as np
 
-from robot_drivers.realtime import prefer
 from robot_drivers.sawyer import topics
 from robot_drivers.sawyer.description import START
 from robot_drivers.sawyer.emulated_robot import EmulatedSawyer, Noise
@@ -26,6 +25,7 @@ from robot_drivers.sawyer.messages import EndpointState, JointCommand, RobotAsse
 from robot_drivers.sawyer.ros1.master import Master
 from robot_drivers.sawyer.ros1.messages import Bool, Empty, Float64, JointState, UInt16
 from robot_drivers.sawyer.ros1.node import Node
+from sac_core.realtime import prefer
 
 _PRIORITY = 20  # SCHED_FIFO: a real arm is not slowed down by the computer's load either
 _TICK = 0.004  # wall clock physics granularity [s], two physics steps

@@ -26,6 +26,10 @@ class NodeConfig:
     run_dir: str = option('', 'Directory of the run; empty: nothing is kept on disk.')
     policy_file: str = option('', 'Policy to evaluate; then the node ends.')
     evaluation_episodes: int = option(20, 'Episodes with policy_file.', range=(1, 100_000))
+    realtime_priority: int = option(
+        8, "Wall clock: SCHED_FIFO priority, where permitted, below the driver's; 0: none.",
+        range=(0, 99),
+    )  # fmt: skip
 
 
 _NODE_NAMES = tuple(item.name for item in fields(NodeConfig))

@@ -40,6 +40,7 @@ from sac_agent.policy.network import NumpyPolicy
 from sac_agent.records import Outcome, Progress, Truncation
 from sac_core import qos
 from sac_core.policy_format import load_policy, PolicyFormatError
+from sac_core.realtime import prefer
 
 HOUSEKEEPING = 0.05  # [s]
 STATUS_PERIOD = 1.0  # [s]
@@ -163,6 +164,10 @@ class SacAgentNode(LifecycleNode):
         """Start to act as soon as sensors and driver are there."""
         self._timers = [self.create_timer(HOUSEKEEPING, self._keep_house, clock=self._steady)]
         if not self.lockstep:
+            if not prefer(self.node_config.realtime_priority):
+                self.get_logger().info(
+                    'no real-time priority: not permitted, see realtime_priority'
+                )
             period = self.config.control_period
             self._timers.append(
                 self.create_timer(period, self._supervisor.on_tick, clock=self._steady)

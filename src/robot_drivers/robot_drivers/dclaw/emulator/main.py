@@ -13,8 +13,8 @@ import time
 from robot_drivers.dclaw.emulator.bank import ServoBank
 from robot_drivers.dclaw.emulator.bus import EmulatedBus
 from robot_drivers.dclaw.emulator.server import Server
-from robot_drivers.realtime import prefer
 from robot_drivers.sim.dclaw_physics import DclawPhysics
+from sac_core.realtime import prefer
 
 PRIORITY = 20
 

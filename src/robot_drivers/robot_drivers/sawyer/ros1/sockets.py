@@ -7,7 +7,7 @@ import selectors
 import socket
 import threading
 
-from robot_drivers.realtime import prefer
+from sac_core.realtime import prefer
 
 SEND_TIMEOUT = 0.05
 """A peer that takes nothing for so long is given up [s]."""
