@@ -64,7 +64,8 @@ def test_a_restarted_agent_goes_on_with_the_next_number(world):
     before, episodes = max(learner.sequences()), learner.transitions[-1].episode
     world.start({'episode.time_limit': 20})
     world.until(lambda: max(learner.sequences()) > before + 20)
-    assert learner.sequences() == list(range(1, max(learner.sequences()) + 1))
+    # What the killed agent had not sent comes again, perhaps after newer ones.
+    world.until(lambda: learner.sequences() == list(range(1, max(learner.sequences()) + 1)))
     assert len({t.stream_id for t in learner.transitions}) == 1
     later = [t for t in learner.transitions if t.sequence > before + 20]
     assert all(t.episode > episodes for t in later)
@@ -73,8 +74,9 @@ def test_a_restarted_agent_goes_on_with_the_next_number(world):
 def test_a_simulated_robot_waits_for_the_learner(world):
     robot, learner = world.run()
     learner.budget = len(learner.sequences()) + 300
+    world.until(lambda: len(learner.sequences()) >= learner.budget)
     world.until(lambda: learner.statuses[-1].reason == 'waits for the learner')
-    assert len(learner.sequences()) <= learner.budget
+    assert len(learner.sequences()) == learner.budget
     count = len(robot.commands)
     world.spin(0.5)
     assert len(robot.commands) == count
@@ -231,7 +233,8 @@ def test_a_person_may_take_over_within_an_episode(world):
     from sac_core import qos
     from sac_core.convert import floats64
 
-    _robot, learner = world.run(lockstep=False)
+    # On a busy machine a sensor may be silent for long, which would end the episode.
+    _robot, learner = world.run(lockstep=False, changes={'timing.stale_timeout': 10.0})
     publisher = world.node.create_publisher(JointCommand, '/dclaw/human_command', qos.COMMAND)
     names = [n.split(']')[0] for n in learner.specs[-1].action_names]
     episode = learner.transitions[-1].episode
