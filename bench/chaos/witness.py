@@ -17,6 +17,8 @@ from rclpy.qos import QoSHistoryPolicy, QoSProfile, QoSReliabilityPolicy
 from rubbish import STREAM
 from sac_msgs.msg import AgentStatus, JointCommand, LearnerStatus, Transition
 
+from sac_core.realtime import prefer
+
 EVERYTHING = QoSProfile(
     history=QoSHistoryPolicy.KEEP_ALL, reliability=QoSReliabilityPolicy.RELIABLE, depth=0
 )
@@ -43,6 +45,7 @@ def main() -> None:
     listen(AgentStatus, '/agent_status', _agent)
     listen(LearnerStatus, '/learner_status', _learner)
     listen(DiagnosticArray, '/diagnostics', _diagnostics)
+    prefer(7)  # it tells when things came, not when it had time to look
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     while rclpy.ok():
