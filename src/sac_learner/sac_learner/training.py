@@ -5,6 +5,7 @@ One thread owns a `Training`; other threads read its counters only.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import cycle
 from pathlib import Path
 import time
 from typing import Any, TYPE_CHECKING
@@ -30,6 +31,7 @@ from sac_learner.pacing import Pacer
 from sac_learner.replay import Replay, ReplayBatch, ReplayMark, SymmetricReplay
 from sac_learner.run_directory import git_revision, RunDirectory
 from sac_learner.sac.agent import Sac
+from sac_learner.sac.batch import READ
 from sac_learner.sac.config import SacConfig
 from sac_learner.settings import LearnerSettings
 from sac_learner.transitions import from_message, stream_key
@@ -120,7 +122,11 @@ class Training:
             share = config.demonstration_fraction
             self._source = SymmetricReplay(self.replay, self._demonstrations, share)
         self._rng = np.random.default_rng([settings.seed, 1])
-        self._batch = ReplayBatch.empty(config.batch_size, self.replay.layout)
+        layout = self.replay.layout
+        # In turn, as the updates before may still be reading theirs.
+        self._batches = cycle(
+            [ReplayBatch.empty(config.batch_size, layout) for _ in range(READ + 1)]
+        )
         self._checkpoints = Checkpoints(run.path / 'checkpoints', before=self.replay.flush)
         self.version = 0
         self.best: dict[str, Any] = {}
@@ -240,7 +246,7 @@ class Training:
                 self._rng,
                 n_step=config.n_step,
                 discount=config.discount,
-                out=self._batch,
+                out=next(self._batches),
             )
 
         self.losses = self.sac.update(batch, count)

@@ -229,6 +229,15 @@ def test_batch_refused_on_the_way_leaves_the_steps_before_it():
     assert learner.updates == 2
 
 
+def test_native_refuses_a_batch_written_over_one_that_is_read():
+    learner = Sac(7, None, 3, SacConfig(**SMALL), seed=0, backend='native')
+    batches = [stream(5)() for _ in range(3)]
+    learner.update(iter(batches * 2).__next__, 6)
+    with pytest.raises(ValueError, match='being read; return other arrays, or fill 3 of them'):
+        learner.update(iter([batches[0], batches[1], batches[0]]).__next__, 3)
+    assert learner.updates == 8
+
+
 def test_automatic_choice_is_native_where_it_has_every_option():
     assert learn(SacConfig(**SMALL), 'auto', updates=1)[0].backend == 'native'
     assert learn(preset('droq', **SMALL), 'auto', updates=1)[0].backend == 'native'

@@ -83,6 +83,18 @@ def test_update_to_data_ratio_is_kept(make_training, small):
     assert training.budget == 150 + LearnerSettings().max_lead
 
 
+def test_updates_in_one_go_read_each_batch_as_it_was_sampled(make_training, small):
+    small.config = replace(small.config, batch_size=4096, actor_hidden=(64,), critic_hidden=(64,))
+    together, apart = make_training('together'), make_training('apart')
+    for training in (together, apart):
+        for message in small.transitions(200):
+            training.receive(message)
+    together.study(20)
+    for _ in range(20):
+        apart.study(1)
+    assert everything(together) == everything(apart)
+
+
 def test_reward_bias_counts_for_every_reward_of_a_return(make_training, small):
     """Rewards of -2 with a bias of 2 are worth nothing, over one step and over several."""
     for n_step in (1, 3):

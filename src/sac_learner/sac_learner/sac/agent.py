@@ -130,7 +130,8 @@ class Sac:
         """Take `count` critic updates, each on the next batch.
 
         Args:
-            batches: Called once per update.
+            batches: Called once per update. The arrays it returns must stay as they are while
+                the next `READ` of them are asked for, since the kernel reads them meanwhile.
             count: Number of updates, >= 1.
 
         Returns:

@@ -10,6 +10,8 @@ import torch
 Array = npt.NDArray[Any]
 Tensor = torch.Tensor
 
+READ = 2  # batches that updates under way may still be reading when the next one is asked for
+
 
 @dataclass(frozen=True)
 class Batch:

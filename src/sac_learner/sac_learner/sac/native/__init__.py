@@ -8,7 +8,7 @@ import weakref
 import torch
 
 from sac_learner.sac.adam import AdamSettings
-from sac_learner.sac.batch import Inputs
+from sac_learner.sac.batch import Inputs, READ
 from sac_learner.sac.config import SacConfig
 from sac_learner.sac.learnables import Learnables, Trained
 from sac_learner.sac.native.library import (
@@ -54,7 +54,9 @@ class NativeUpdate:
         self._handle = self._library.sac_create(kernel_shape, memory)
         if not self._handle:
             raise KernelError(f'no memory or threads ({threads}) left for the kernel')
-        self._held: deque[object] = deque(maxlen=3)  # what the steps under way point to
+        # What the steps under way point to, and the actions among it.
+        self._held: deque[object] = deque(maxlen=READ + 1)
+        self._reading: deque[int] = deque(maxlen=READ)
         self._step = Step(
             learn_temperature=int(config.learn_temperature),
             entropy_backup=int(config.entropy_backup),
@@ -92,7 +94,16 @@ class NativeUpdate:
         """Begin a step; return what `ReferenceUpdate` returns, to be read after `finish`.
 
         Up to two steps are under way, so that the next batch is sampled while one is computed.
+
+        Raises:
+            ValueError: The batch lies in memory from which a step under way still reads.
         """
+        if inputs.action.data_ptr() in self._reading:
+            raise ValueError(
+                'a batch was written over another one that is being read; '
+                f'return other arrays, or fill {READ + 1} of them in turn'
+            )
+        self._reading.append(inputs.action.data_ptr())
         step = self._step
         metrics = torch.empty(len(CRITIC_METRICS) + len(ACTOR_METRICS))
         step.metrics = metrics.data_ptr()
@@ -135,6 +146,7 @@ class NativeUpdate:
         """Wait until every step is taken and its metrics are written."""
         self._library.sac_wait(self._handle)
         self._held.clear()
+        self._reading.clear()
 
 
 def _shape(shape: Networks, config: SacConfig, threads: int) -> Shape:
