@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 import os
+import signal
 import time
 from typing import TypeVar
 
@@ -21,7 +22,11 @@ T = TypeVar('T')
 
 @contextmanager
 def hidden_node(options: argparse.Namespace | None = None) -> Iterator[Node]:
-    """Provide a node that lists do not show."""
+    """Provide a node that lists do not show.
+
+    Raises:
+        SystemExit: SIGTERM came, after which rclpy lets nothing go on.
+    """
     arguments = (
         ['--ros-args', '-p', 'use_sim_time:=true']
         if getattr(options, 'use_sim_time', False)
@@ -33,6 +38,10 @@ def hidden_node(options: argparse.Namespace | None = None) -> Iterator[Node]:
         )
         try:
             yield node
+        except Exception:
+            if rclpy.ok():
+                raise
+            raise SystemExit(128 + signal.SIGTERM) from None
         finally:
             node.destroy_node()
 

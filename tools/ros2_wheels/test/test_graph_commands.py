@@ -99,6 +99,14 @@ def test_hz_is_accurate_to_one_percent(known, start):
     assert float(re.search(r'average rate: ([\d.]+)', line)[1]) == pytest.approx(50.0, rel=0.01)
 
 
+def test_sigterm_ends_a_command_that_still_waits_without_a_traceback(start):
+    running = start('topic', 'hz', '/scratch/nobody')
+    running.wait_for('does not appear to be published yet')
+    running.send(signal.SIGTERM)
+    assert running.finish() == 128 + signal.SIGTERM
+    assert 'Traceback' not in '\n'.join(running.lines)
+
+
 def test_parameters_are_read_set_and_described(known, ros2):
     node = '/scratch/known'
     assert ros2('param', 'get', node, 'lr') == (0, 'Double value is: 0.0003')
