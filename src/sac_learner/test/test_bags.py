@@ -188,7 +188,8 @@ def test_half_of_every_batch_are_demonstrations(tmp_path, write, small) -> None:
         for message in small.transitions(60):
             training.receive(message)
         assert training.learn(1) == 1
-        assert (training._batch.reward == 1000.0).sum() == small.config.batch_size // 2
+        batch = training._source.sample(small.config.batch_size, np.random.default_rng(0))
+        assert (batch.reward == 1000.0).sum() == small.config.batch_size // 2
         assert training.steps == 60
         training.close()
 
