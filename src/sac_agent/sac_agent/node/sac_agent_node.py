@@ -163,11 +163,10 @@ class SacAgentNode(LifecycleNode):
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Start to act as soon as sensors and driver are there."""
         self._timers = [self.create_timer(HOUSEKEEPING, self._keep_house, clock=self._steady)]
+        simulated = self.get_parameter('use_sim_time').value
+        if not simulated and not prefer(self.node_config.realtime_priority):
+            self.get_logger().info('no real-time priority: not permitted, see realtime_priority')
         if not self.lockstep:
-            if not prefer(self.node_config.realtime_priority):
-                self.get_logger().info(
-                    'no real-time priority: not permitted, see realtime_priority'
-                )
             period = self.config.control_period
             self._timers.append(
                 self.create_timer(period, self._supervisor.on_tick, clock=self._steady)
