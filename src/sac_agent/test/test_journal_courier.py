@@ -172,7 +172,7 @@ def test_older_transitions_come_from_the_disk_while_the_learner_is_away(
     courier = start(sent.append, split_bytes=SMALL, window=16, resend_after=0.05)
     record(courier, definitions, 2000)
     wait(lambda: courier.status().recorded == 2000)
-    assert len(courier._outbox._payloads) <= 16
+    assert len(courier._dispatcher._outbox._payloads) <= 16
     received, end = 0, time.monotonic() + 20.0
     while received < 2000 and time.monotonic() < end:
         have = {key(payload).sequence for payload in sent}
@@ -227,7 +227,7 @@ def test_after_a_power_cut_without_sync_a_new_stream_begins(
     alive = state.read_text()
     first.close()
     state.write_text(alive)  # it was killed
-    monkeypatch.setattr('sac_agent.journal.journal._boot', lambda: 'another')
+    monkeypatch.setattr('sac_agent.journal.state.boot', lambda: 'another')
     second = start(sync=False)
     assert second.stream_id != first.stream_id
 

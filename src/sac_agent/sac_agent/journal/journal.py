@@ -6,20 +6,15 @@ the same (power cut without `sync`, a file taken away), a new stream begins inst
 number is new.
 """
 
-from array import array
-from bisect import bisect_right
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
-import json
 from pathlib import Path
-from typing import Any
 import uuid
 
+from sac_agent.journal.contents import Contents
 from sac_agent.journal.errors import JournalError
 from sac_agent.journal.settings import JournalConfig
+from sac_agent.journal.state import boot, State
 from sac_core.bag import BagError, BagWriter, Definitions
-from sac_core.bag.metadata import replace
-from sac_core.bag.storage import bag_files, scan
+from sac_core.bag.storage import bag_files
 from sac_core.bag.transitions import (
     AGENT_SPEC,
     EPISODE,
@@ -30,7 +25,6 @@ from sac_core.bag.transitions import (
     TRANSITION,
 )
 
-STATE = 'journal.json'
 TOPICS = {
     '/agent_spec': (AGENT_SPEC, True),
     '/policy': (POLICY, True),
@@ -43,50 +37,11 @@ HEAD = ('/agent_spec', '/policy')
 """Of these the newest message stands again at the beginning of every file, so that each file can
 be read by itself and the oldest ones can be deleted."""
 
-BOOT = Path('/proc/sys/kernel/random/boot_id')
-
-
-@dataclass
-class Span:
-    """The transitions of one stream in one file.
-
-    Attributes:
-        stream_id: Their stream.
-        first: Lowest sequence number.
-        last: Highest sequence number.
-        episode: Highest episode.
-        training: How many were no evaluation steps.
-    """
-
-    stream_id: str
-    first: int
-    last: int = 0
-    episode: int = 0
-    training: int = 0
-
-
-@dataclass
-class _Index:
-    """Where the transitions of a file are: ascending sequence numbers and positions."""
-
-    sequences: 'array[int]' = field(default_factory=lambda: array('Q'))
-    positions: 'array[int]' = field(default_factory=lambda: array('Q'))
-
-    def add(self, sequence: int, position: int) -> None:
-        if not self.positions or self.positions[-1] != position:
-            self.sequences.append(sequence)
-            self.positions.append(position)
-
-    def position(self, sequence: int) -> int | None:
-        found = bisect_right(self.sequences, sequence) - 1
-        return self.positions[found] if found >= 0 else None
-
 
 class Journal:
     """The journal of one run directory. Not thread-safe; `Courier` owns one in its thread.
 
     Attributes:
-        stream_id: Identity of the numbers: made once, and anew when numbers may be lost.
         last_sequence: Highest number of the stream.
         durable: What the learner had on its disk when `save` was last called.
     """
@@ -117,8 +72,7 @@ class Journal:
         self._directory = directory
         self._agent_id = agent_id
         self._topic = transition_topic
-        self._spans: dict[str, list[Span]] = {}
-        self._indices: dict[str, _Index] = {}
+        self._contents = Contents(directory, transition_topic)
         self.durable = 0
         self.last_sequence = 0
         self._committed = 0
@@ -140,19 +94,24 @@ class Journal:
             raise JournalError(str(error)) from error
 
     @property
+    def stream_id(self) -> str:
+        """Identity of the numbers: made once, and anew when numbers may be lost."""
+        return self._contents.stream_id
+
+    @property
     def next_episode(self) -> int:
         """Number of the episode that begins after this opening."""
-        return max((span.episode for span in self._own()), default=-1) + 1
+        return max((span.episode for span in self._contents.own()), default=-1) + 1
 
     @property
     def first_sequence(self) -> int:
         """Lowest number that is still there; the next one while there is none."""
-        return min((span.first for span in self._own()), default=self.last_sequence + 1)
+        return min((span.first for span in self._contents.own()), default=self.last_sequence + 1)
 
     @property
     def training_steps(self) -> int:
         """Transitions of the stream that are no evaluation steps."""
-        return sum(span.training for span in self._own())
+        return sum(span.training for span in self._contents.own())
 
     @property
     def definitions(self) -> Definitions:
@@ -196,7 +155,7 @@ class Journal:
             )
         self._begin_file(stamp)
         location = self._bag.write(self._topic, stamp, payload)
-        self._note(location.file, location.position, found, training=not evaluation)
+        self._contents.note(location.file, location.position, found, training=not evaluation)
         self.last_sequence = found.sequence
         return found
 
@@ -229,7 +188,7 @@ class Journal:
         while len(payloads) < count:
             sequence = first + len(payloads)
             before = len(payloads)
-            payloads += self._read_file(sequence, count - before)
+            payloads += self._contents.read(sequence, count - before)
             if len(payloads) == before:
                 raise JournalError(
                     f'transition {sequence} is no longer in {self._directory}, and the learner '
@@ -273,131 +232,46 @@ class Journal:
                 payload = self.definitions.encode(spec, AGENT_SPEC)
             self._bag.write(name, stamp, payload)
 
-    def _own(self) -> Iterator[Span]:
-        for spans in self._spans.values():
-            yield from (span for span in spans if span.stream_id == self.stream_id)
-
-    def _note(self, file: str, position: int, found: Key, *, training: bool) -> None:
-        spans = self._spans.setdefault(file, [])
-        if not spans or spans[-1].stream_id != found.stream_id:
-            spans.append(Span(found.stream_id, found.sequence))
-        span = spans[-1]
-        span.last, span.episode = found.sequence, found.episode
-        span.training += training
-        if found.stream_id == self.stream_id:
-            self._indices.setdefault(file, _Index()).add(found.sequence, position)
-
-    def _read_file(self, sequence: int, count: int) -> list[bytes]:
-        for file, spans in self._spans.items():
-            for span in spans:
-                if span.stream_id == self.stream_id and span.first <= sequence <= span.last:
-                    return self._read_span(self._directory / file, span, sequence, count)
-        return []
-
-    def _read_span(self, path: Path, span: Span, sequence: int, count: int) -> list[bytes]:
-        index = self._indices.get(path.name) or self._make_index(path)
-        payloads: list[bytes] = []
-        for message in scan(path).messages(index.position(sequence)):
-            if message.topic != self._topic:
-                continue
-            found = key(message.data)
-            if found.stream_id != self.stream_id or found.sequence < sequence:
-                continue
-            payloads.append(message.data)
-            if len(payloads) == count or found.sequence == span.last:
-                break
-        return payloads
-
-    def _make_index(self, path: Path) -> _Index:
-        index = self._indices[path.name] = _Index()
-        for message in scan(path).messages():
-            if message.topic == self._topic:
-                found = key(message.data)
-                if found.stream_id == self.stream_id:
-                    index.add(found.sequence, message.position)
-        return index
-
     def _delete_oldest(self) -> bool:
         for info in self._bag.files:
-            spans = self._spans.get(info.name, [])
-            if all(
-                span.stream_id == self.stream_id and span.last <= self.durable for span in spans
-            ):
+            if self._contents.holds_none_after(info.name, self.durable):
                 self._bag.delete(info.name)
-                self._spans.pop(info.name, None)
-                self._indices.pop(info.name, None)
+                self._contents.forget(info.name)
                 return True
         return False
 
     def _recover(self) -> None:
-        state = self._load()
-        if state.get('agent_id', self._agent_id) != self._agent_id:
+        state = State.load(self._directory)
+        if state.agent_id not in ('', self._agent_id):
             raise JournalError(
-                f'{self._directory} is the journal of agent {state["agent_id"]!r}, not of '
+                f'{self._directory} is the journal of agent {state.agent_id!r}, not of '
                 f'{self._agent_id!r}; choose another run directory'
             )
-        self.stream_id = str(state.get('stream_id', ''))
+        contents = self._contents
+        contents.stream_id = state.stream_id
         for path in bag_files(self._directory):
-            spans = state.get('files', {}).get(path.name)
-            if spans is None:
-                self._scan(path)
+            if path.name in state.files:
+                contents.recall(path.name, state.files[path.name])
             else:
-                self._spans[path.name] = [Span(**span) for span in spans]
-        known = [span.stream_id for spans in self._spans.values() for span in spans]
-        if not self.stream_id:
-            self.stream_id = known[-1] if known else uuid.uuid4().hex
-        self.durable = int(state.get('durable', 0))
-        # A computer that went down takes what was not synced along; numbers beyond may be used.
-        cut = not state.get('sync', True) and not state.get('clean', True)
-        lost = cut and state.get('boot') != _boot()
-        last = max((span.last for span in self._own()), default=0)
-        if lost or last < max(self.durable, int(state.get('last', 0))):
-            self.stream_id = uuid.uuid4().hex
+                contents.scan(path, self.definitions)
+        contents.stream_id = state.stream_id or contents.newest_stream() or uuid.uuid4().hex
+        self.durable = state.durable
+        last = max((span.last for span in contents.own()), default=0)
+        # Numbers beyond the end that is left may be used.
+        if state.end_may_be_missing or last < max(state.durable, state.last):
+            contents.stream_id = uuid.uuid4().hex
             self.durable = last = 0
         self.last_sequence = self._committed = last
         self._save(clean=False)
 
-    def _scan(self, path: Path) -> None:
-        definitions = self._bag.definitions
-        for message in scan(path).messages():
-            if message.topic == self._topic:
-                found = key(message.data)
-                evaluation = definitions.decode(message.data, message.type).evaluation
-                self._note(path.name, message.position, found, training=not evaluation)
-
-    def _load(self) -> dict[str, Any]:
-        try:
-            content = json.loads((self._directory / STATE).read_text(encoding='utf-8'))
-        except FileNotFoundError:
-            return {}
-        except ValueError as error:
-            raise JournalError(
-                f'{self._directory / STATE} is damaged ({error}); delete it, and it is made again '
-                'from the bag'
-            ) from error
-        return dict(content)
-
     def _save(self, *, clean: bool) -> None:
-        finished = {info.name for info in self._bag.files}
-        content = {
-            'agent_id': self._agent_id,
-            'stream_id': self.stream_id,
-            'durable': self.durable,
-            'last': self._committed,
-            'sync': self.config.sync,
-            'boot': _boot(),
-            'clean': clean,
-            'files': {
-                name: [asdict(span) for span in spans]
-                for name, spans in self._spans.items()
-                if name in finished
-            },
-        }
-        replace(self._directory / STATE, json.dumps(content, indent=1))
-
-
-def _boot() -> str:
-    try:
-        return BOOT.read_text(encoding='ascii').strip()
-    except OSError:
-        return ''
+        State(
+            agent_id=self._agent_id,
+            stream_id=self.stream_id,
+            durable=self.durable,
+            last=self._committed,
+            sync=self.config.sync,
+            boot=boot(),
+            clean=clean,
+            files=self._contents.plain(info.name for info in self._bag.files),
+        ).save(self._directory)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Protocol
 
 from sac_agent.journal import Courier, JournalConfig
-from sac_agent.journal.courier import CourierStatus
+from sac_agent.journal.dispatcher import CourierStatus
 
 RECORDED = {
     '/agent_spec': 'sac_msgs/msg/AgentSpec',
