@@ -4,31 +4,28 @@ One control step is `observe` (closes the last step, may end the episode), then 
 next command), then `sent` (when it was published).
 """
 
-from collections import deque
-
 import numpy as np
 import yaml
 
 from sac_agent.action.mapper import ActionMapper, Command
 from sac_agent.action.selection import ActionSelector, Decision
 from sac_agent.config import RobotConfig
-from sac_agent.episode.evaluation import Evaluator
 from sac_agent.episode.machine import EpisodeMachine, State
 from sac_agent.episode.rollout import Rollout
+from sac_agent.episode.upcoming import Upcoming
 from sac_agent.errors import ConfigError
 from sac_agent.observation.builder import ObservationBuilder
+from sac_agent.observation.image import ImageDelay
 from sac_agent.observation.sensors import layout_of, readers
 from sac_agent.policy.store import PolicyStore
 from sac_agent.records import (
     Array,
     EpisodeRecord,
     EvaluationRecord,
-    Image,
     Observed,
     Outcome,
     Progress,
     Sample,
-    StepRecord,
     Truncation,
 )
 from sac_agent.settings import plain
@@ -93,18 +90,21 @@ class Pilot:
         self._selector = ActionSelector(
             config, self.mapper, self.policies, noise=noise, uniform=uniform
         )
-        self._goals, self._evaluation_goals = goals, evaluation_goals
-        self._evaluator = Evaluator(config.evaluation, self.policies, progress.steps)
+        self._upcoming = Upcoming(
+            config.evaluation,
+            self.task,
+            self.policies,
+            steps=progress.steps,
+            goals=goals,
+            evaluation_goals=evaluation_goals,
+        )
         self._episodes = progress.episodes
         self._rollout: Rollout | None = None
-        self._goal: dict[str, float] | None = None
-        self._next_is_evaluation = False
-        self._concluded = False
         self._latest: Sample | None = None
         self._observed: Observed | None = None
         self._decision: Decision | None = None
         self._stop: Truncation = Truncation.NONE
-        self._images: deque[Image] = deque(maxlen=config.observation.delay + 1)
+        self._images = ImageDelay(config.observation.delay)
         self._human: Array | None = None
 
     def _make_spec(self, stream_id: str) -> AgentSpec:
@@ -129,7 +129,7 @@ class Pilot:
     @property
     def evaluating(self) -> bool:
         """Whether the episode under way, or else the next one, is one of evaluation."""
-        return self._rollout.evaluation if self._rollout else self._evaluator.running
+        return self._rollout.evaluation if self._rollout else self._upcoming.evaluating
 
     @property
     def in_episode(self) -> bool:
@@ -153,17 +153,11 @@ class Pilot:
 
     def next_goal(self) -> dict[str, float]:
         """Return where to reset to; the same until the reset is done."""
-        if self._goal is None:
-            acting = self.machine.account['acting']
-            self._next_is_evaluation = self._evaluator.next_episode(self.steps, acting)
-            rng = self._evaluation_goals if self._next_is_evaluation else self._goals
-            self._goal = self.task.reset_goal(rng, evaluation=self._next_is_evaluation)
-        return self._goal
+        return self._upcoming.goal(self.steps, self.machine.account['acting'])
 
     def evaluate(self, episodes: int) -> None:
         """Evaluate from the next episode on; raises as `Evaluator.request`."""
-        self._evaluator.request(episodes)
-        self._goal = None
+        self._upcoming.evaluate(episodes)
 
     def conclude(self, transitions: int) -> bool:
         """Evaluate for the last time when all robots together have made the steps of the run.
@@ -174,25 +168,12 @@ class Pilot:
         Returns:
             Whether that is so just now, and a training episode is under way that has to end.
         """
-        evaluation = self.config.evaluation
-        # A robot that makes all steps by itself evaluates after its own last one.
-        by_others = evaluation.final and self.steps < evaluation.final <= transitions
-        if not by_others or self._concluded:
-            return False
-        self._concluded = True
-        nobody = self.policies.current is None and self.policies.newest is None
-        if self._evaluator.running or nobody:
-            return False
-        self.evaluate(evaluation.episodes)
-        return self.in_episode
+        return self._upcoming.conclude(transitions, self.steps) and self.in_episode
 
     def begin(self, sample: Sample) -> None:
         """Begin an episode where the reset ended."""
-        self.next_goal()
-        self._goal = None
-        self._rollout = Rollout(self._episodes, self._next_is_evaluation)
-        if self._next_is_evaluation:
-            self._evaluator.begin_episode()
+        evaluation = self._upcoming.begin(self.steps, self.machine.account['acting'])
+        self._rollout = Rollout(self._episodes, evaluation)
         self._stop = Truncation.NONE
         self._selector.reset()
         self._builder.reset()
@@ -222,7 +203,9 @@ class Pilot:
         dropped = decision.deadline_missed and self.config.timing.drop_late
         record = None
         if not dropped:
-            record = _step_record(rollout, decision, observed, terms, terminated, truncation)
+            record = rollout.record(
+                decision, observed, terminated=terminated, truncation=truncation
+            )
         rollout.segment_start = dropped
         self._observed, self._decision = observed, None
         if terminated or truncation is not Truncation.NONE:
@@ -295,6 +278,7 @@ class Pilot:
         self.config, self._weights = config, weights
         self.spec = self._make_spec(self.spec.stream_id)
         self._selector.tune(config)
+        self._upcoming.tune(config.evaluation)
 
     def _reward_weights(self, config: RobotConfig) -> Array:
         names = self.task.reward_names
@@ -309,13 +293,7 @@ class Pilot:
 
     def _observe(self, sample: Sample) -> Observed:
         self._latest = sample
-        image = sample.image
-        if image is not None:
-            if not self._images:
-                self._images.extend([image] * (self._images.maxlen or 1))
-            else:
-                self._images.append(image)
-            image = self._images[0]
+        image = None if sample.image is None else self._images.push(sample.image)
         return Observed(sample.stamp, self._builder.push(sample.raw), image, sample.raw)
 
     def _truncation(self, rollout: Rollout) -> Truncation:
@@ -344,38 +322,5 @@ class Pilot:
             truncation=truncation,
             policy_version=self.policies.version,
         )
-        finished = self._evaluator.end_episode(record) if rollout.evaluation else None
+        finished = self._upcoming.end_evaluation(record) if rollout.evaluation else None
         return record, finished
-
-
-def _step_record(
-    rollout: Rollout,
-    decision: Decision,
-    observed: Observed,
-    reward_terms: Array,
-    terminated: bool,
-    truncation: Truncation,
-) -> StepRecord:
-    return StepRecord(
-        episode=rollout.number,
-        step=rollout.length - 1,
-        segment_start=rollout.segment_start,
-        observation=decision.observation,
-        next_observation=observed,
-        action=decision.action,
-        sampled_action=decision.sampled,
-        latent=decision.latent,
-        clipped=decision.clipped,
-        source=decision.source,
-        policy_version=decision.policy_version,
-        command=decision.command.flat,
-        reward=float(reward_terms.sum()),
-        reward_terms=reward_terms,
-        terminated=terminated,
-        truncated=truncation is not Truncation.NONE,
-        truncation_reason=truncation,
-        evaluation=rollout.evaluation,
-        observation_age=decision.observation_age,
-        command_latency=decision.command_latency,
-        deadline_missed=decision.deadline_missed,
-    )

@@ -190,8 +190,7 @@ def test_a_policy_that_always_causes_a_fault_is_not_evaluated_for_ever():
 
 
 def test_after_a_collapse_the_best_policy_acts_until_the_next_evaluation():
-    run = Run(evaluation__every=10, evaluation__episodes=1, evaluation__rollback_drop=0.5,
-              reward_weights={'distance': 1.0})  # fmt: skip
+    run = Run(evaluation__every=10, evaluation__episodes=1, reward_weights={'distance': 1.0})
     spec = run.pilot.spec
     architecture = Architecture(spec.observation.vector_size, spec.action_size, hidden=(8,))
 
@@ -205,7 +204,7 @@ def test_after_a_collapse_the_best_policy_acts_until_the_next_evaluation():
         offer = PolicyOffer('l', version, version, spec.spec_hash(), architecture.to_json(),
                             checksum(data), data)  # fmt: skip
         assert run.pilot.policies.offer(offer) == ''
-        run.pilot.tune(
+        run.pilot.tune(  # both are live
             configured(evaluation__rollback_drop=0.5, reward_weights={'distance': weight})
         )
         for _ in range(2):

@@ -154,6 +154,10 @@ class Evaluator:
             raise ValueError('there is no policy to evaluate yet')
         self._schedule.request(episodes)
 
+    def tune(self, config: EvaluationConfig) -> None:
+        """Use a changed `rollback_drop` from the next evaluation on."""
+        self._config = config
+
     def next_episode(self, steps: int, robot_time: float) -> bool:
         """Return whether the episode after this reset is evaluated; adopt weights where not."""
         evaluated = self._schedule.begin_episode(steps, robot_time)

@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from sac_agent.records import Array, EpisodeRecord, Truncation
+from sac_agent.action.selection import Decision
+from sac_agent.records import Array, EpisodeRecord, Observed, StepRecord, Truncation
 from sac_agent.tasks.task import Task, Trajectory
 
 
@@ -38,6 +39,41 @@ class Rollout:
         self.actions.append(action)
         self.rewards.append(rewards)
         self.sensors.append(sensors)
+
+    def record(
+        self, decision: Decision, observed: Observed, *, terminated: bool, truncation: Truncation
+    ) -> StepRecord:
+        """Return what is told about the last step.
+
+        Args:
+            decision: Its action.
+            observed: After it.
+            terminated: The task ended the episode with it.
+            truncation: Why the episode was cut with it, if it was.
+        """
+        return StepRecord(
+            episode=self.number,
+            step=self.length - 1,
+            segment_start=self.segment_start,
+            observation=decision.observation,
+            next_observation=observed,
+            action=decision.action,
+            sampled_action=decision.sampled,
+            latent=decision.latent,
+            clipped=decision.clipped,
+            source=decision.source,
+            policy_version=decision.policy_version,
+            command=decision.command.flat,
+            reward=float(self.rewards[-1].sum()),
+            reward_terms=self.rewards[-1],
+            terminated=terminated,
+            truncated=truncation is not Truncation.NONE,
+            truncation_reason=truncation,
+            evaluation=self.evaluation,
+            observation_age=decision.observation_age,
+            command_latency=decision.command_latency,
+            deadline_missed=decision.deadline_missed,
+        )
 
     def summary(
         self,

@@ -1,5 +1,6 @@
 """Camera images to what the policy sees: crop, INTER_AREA, RGB."""
 
+from collections import deque
 from typing import Any
 
 import cv2
@@ -70,3 +71,23 @@ def _decompress(message: Any) -> Image:
     if pixels is None:
         raise SensorError(f'compressed image of format {message.format!r} cannot be decoded')
     return np.asarray(pixels[:, :, ::-1], dtype=np.uint8)
+
+
+class ImageDelay:
+    """Lets images be as late as the vector; the first of an episode stands for all before it."""
+
+    def __init__(self, steps: int) -> None:
+        """Delay by a number of control steps."""
+        self._images: deque[Image] = deque(maxlen=steps + 1)
+
+    def push(self, image: Image) -> Image:
+        """Take the newest image; return the one that is seen now."""
+        if not self._images:
+            self._images.extend([image] * (self._images.maxlen or 1))
+        else:
+            self._images.append(image)
+        return self._images[0]
+
+    def clear(self) -> None:
+        """Begin a new episode."""
+        self._images.clear()
