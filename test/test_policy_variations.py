@@ -9,7 +9,7 @@ import pytest
 
 from sac_agent.gym_env import TwinEnv
 from sac_agent.policy.network import NumpyPolicy
-from sac_agent.tools.robustness import evaluate, main, variations
+from sac_agent.tools.robustness import evaluate, main, typical, variations
 from sac_core.policy_format import Architecture, ConvLayer, layout, save_policy
 
 CONFIG = Path(__file__).resolve().parents[1] / 'config' / 'dclaw_valve_image.yaml'
@@ -65,6 +65,11 @@ def test_same_starts_in_every_variation():
         for seed in (3, 3, 4)
     ]
     assert results[0] == results[1] != results[2]
+
+
+def test_a_metric_of_yes_and_no_is_shown_as_a_share():
+    assert typical(np.array([1.0, 0.0, 0.0, 0.0])) == 0.25
+    assert typical(np.array([1.0, 0.0, 0.2])) == 0.2
 
 
 @pytest.mark.parametrize(

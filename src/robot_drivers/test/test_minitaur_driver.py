@@ -161,7 +161,7 @@ def test_driver_and_twin_agree_bit_for_bit(lockstep):
     robot, twin = lockstep.standing(), MinitaurTwin()
     sensors = twin.reset()
     goal = {'base_yaw': 0.2, 'swing_1': -0.1}
-    for episode in ({}, goal):
+    for episode in ({}, goal, {'perturb': 1.0}):
         state = run(robot, robot.reset(episode, 10.0))
         sensors = twin.reset(episode)
         for i, action in enumerate(

@@ -194,6 +194,25 @@ def test_minitaur_succeeds_at_full_length_only():
     assert task.metrics(trajectory(fast, period=0.02))['velocity'] == pytest.approx(0.5)
 
 
+@pytest.mark.parametrize(
+    ('velocity', 'steps', 'fell', 'traversed'),
+    [(0.3, 100, False, 1.0), (0.1, 100, False, 0.0), (0.3, 50, False, 0.0), (0.3, 100, True, 0.0)],
+)
+def test_minitaur_traverses_at_half_the_velocity_of_success(velocity, steps, fell, traversed):
+    task = minitaur(full_length=100)
+    walk = [standing(velocity * 0.02 * i) for i in range(steps + 1)]
+    walked = trajectory(walk, terminated=fell, period=0.02)
+    assert not task.success(walked)
+    assert task.metrics(walked)['traversed'] == traversed
+
+
+def test_minitaur_is_perturbed_in_training_only():
+    rng = np.random.default_rng(0)
+    assert minitaur(perturb=0.5).reset_goal(rng)['perturb'] == 0.5
+    assert 'perturb' not in minitaur().reset_goal(rng, evaluation=True)
+    assert 'perturb' not in minitaur(perturb=0.0).reset_goal(rng)
+
+
 TARGET = {'target_position': [0.5, 0.0, 0.2], 'target_orientation': [0.0, 1.0, 0.0, 0.0]}
 
 

@@ -220,9 +220,17 @@ class Emulator:
             answer = {'ok': False, 'error': f'{type(error).__name__}: {error}'}
         return json.dumps(answer).encode()
 
-    def _do_place(self, *, now: float, x: float = 0.0, y: float = 0.0, yaw: float = 0.0) -> None:
+    def _do_place(
+        self,
+        *,
+        now: float,
+        x: float = 0.0,
+        y: float = 0.0,
+        yaw: float = 0.0,
+        perturb: float = 0.0,
+    ) -> None:
         del now
-        self.plant.place(Placement(float(x), float(y), float(yaw)))
+        self.plant.place(Placement(float(x), float(y), float(yaw), float(perturb)))
 
     def _do_tip(self, *, now: float, roll: float) -> None:
         del now

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from robot_drivers.minitaur.controller import ControllerConfig, MotorController
 from robot_drivers.minitaur.link import Command, Mocap, State
 from robot_drivers.minitaur.motor import MotorModel
+from robot_drivers.minitaur.perturbation import Perturbation
 from robot_drivers.minitaur.simulation import MinitaurSimulation, Placement
 from robot_drivers.minitaur.terrain import Terrain
 
@@ -101,6 +102,7 @@ class MinitaurPlant:
         self._history: deque[State] = deque(maxlen=self._delay + 1)
         self._random = np.random.default_rng(config.seed)
         self._sequence = 0
+        self._perturbation = Perturbation(np.random.default_rng([config.seed, 2]))
 
     @property
     def time(self) -> float:
@@ -108,8 +110,16 @@ class MinitaurPlant:
         return self.ticks * self.config.controller.period
 
     def place(self, placement: Placement, theta: Array | None = None) -> None:
-        """Pick the robot up and set it down, limp, motors cold and on."""
-        self.controller = MotorController(self.config.controller)
+        """Pick the robot up and set it down, limp, motors cold and on.
+
+        Raises:
+            ValueError: The placement asks for more perturbation than there is.
+        """
+        drawn = self._perturbation.begin(placement.perturb)
+        config = self.config.controller
+        motor = replace(config.motor, strength=config.motor.strength * drawn.strength)
+        self.controller = MotorController(replace(config, motor=motor))
+        self.simulation.change(mass=drawn.mass, friction=drawn.friction)
         self.simulation.place(placement, theta)
         self._history.clear()
 
@@ -121,6 +131,9 @@ class MinitaurPlant:
     def advance(self, ticks: int) -> None:
         """Run controller and physics for a number of ticks."""
         simulation, controller = self.simulation, self.controller
+        if self._perturbation.active:
+            self._perturbation.advance(ticks * self.config.controller.period)
+            simulation.push(self._perturbation.force)
         for _ in range(ticks):
             simulation.step(controller.tick(simulation.motor_position, simulation.motor_velocity))
             self.ticks += 1

@@ -39,7 +39,7 @@ from robot_drivers.minitaur.link import (
     State,
 )
 from robot_drivers.minitaur.stage import Stage
-from robot_drivers.minitaur.start import LYING, PLACES, start_motion, start_pose
+from robot_drivers.minitaur.start import LYING, PERTURB, PLACES, start_motion, start_pose
 from robot_drivers.robot import Array, Connection, Imu, Pose, Robot, RobotState
 
 UPRIGHT = 0.35  # tilt below which a start counts as good [rad]
@@ -170,14 +170,16 @@ class MinitaurRobot(Robot):
     def reset(self, goal: Mapping[str, float], timeout: float) -> Iterator[RobotState]:
         """Get onto the feet, in the pose of ``goal``; the emulated robot is put in place first.
 
-        ``goal`` may hold swing_i, extension_i and, in simulation, base_x, base_y, base_yaw.
+        ``goal`` may hold swing_i, extension_i and, in simulation, base_x, base_y, base_yaw and
+        perturb, which is ignored on the robot.
         """
         pose = start_pose(goal)
         if self._connection.backend != 'sim' and (places := sorted(set(goal) & set(PLACES))):
             raise ValueError(
                 f'{places} can be set in simulation only; put the robot there by hand'
             )
-        return self._rise(pose, {name: goal.get(name, 0.0) for name in PLACES}, timeout)
+        place = {name: goal.get(name, 0.0) for name in (*PLACES, PERTURB)}
+        return self._rise(pose, place, timeout)
 
     def _rise(
         self, pose: Array, place: Mapping[str, float], timeout: float
@@ -214,7 +216,8 @@ class MinitaurRobot(Robot):
                 )
             self._switch_on()
             return state.position[:8]
-        self._stage.request('place', x=place['base_x'], y=place['base_y'], yaw=place['base_yaw'])
+        x, y, yaw, perturb = (place[name] for name in (*PLACES, PERTURB))
+        self._stage.request('place', x=x, y=y, yaw=yaw, perturb=perturb)
         self._target = leg.motor_angles(LYING)
         self._exchange(MODE_POSITION)  # so that no state from before counts any more
         self._fallen = ''

@@ -21,16 +21,18 @@ Array = NDArray[np.float64]
 
 MODEL = Path(__file__).resolve().parents[1] / 'models' / 'minitaur' / 'minitaur.xml'
 START_ANGLE = np.pi / 2  # of every motor when the robot is placed [rad]
+TRUNK = ('base_chassis_link', 'chassis_left', 'chassis_right')
 CLEARANCE = 0.002  # of the feet above the ground when it is placed [m]
 
 
 @dataclass(frozen=True)
 class Placement:
-    """Where the robot is set down."""
+    """Where the robot is set down, and how much it is perturbed until the next time."""
 
     x: float = 0.0  # [m]
     y: float = 0.0  # [m]
     yaw: float = 0.0  # [rad]
+    perturb: float = 0.0  # scale of perturbation.py, 0: not at all
 
 
 def load_model(terrain: Terrain, timestep: float) -> mujoco.MjModel:
@@ -71,6 +73,10 @@ class MinitaurSimulation:
         self._pins = [
             [self.model.site(f'pin_{name}{side}').id for side in 'LR'] for name in leg.LEGS
         ]
+        self._trunk = [self.model.body(name).id for name in TRUNK]
+        self._trunk_mass = self.model.body_mass[self._trunk].copy()
+        self._trunk_inertia = self.model.body_inertia[self._trunk].copy()
+        self._friction = self.model.geom_friction[:, 0].copy()
         self._renderer: Any = None
         self.place(Placement())
 
@@ -90,6 +96,16 @@ class MinitaurSimulation:
         qpos[self._qpos] = theta
         qpos[self._knee_qpos] = leg.knee_angles(theta)
         mujoco.mj_forward(self.model, self.data)
+
+    def change(self, *, mass: float, friction: float) -> None:
+        """Set mass and inertia of the body, and the friction, as shares of the nominal ones."""
+        self.model.body_mass[self._trunk] = mass * self._trunk_mass
+        self.model.body_inertia[self._trunk] = mass * self._trunk_inertia
+        self.model.geom_friction[:, 0] = friction * self._friction
+
+    def push(self, force: Array) -> None:
+        """Push the body with a force in the world frame (3,) [N], until another or a placement."""
+        self.data.xfrc_applied[self._trunk[0], :3] = force
 
     def step(self, torque: Array) -> None:
         """Apply motor torques (8,) [Nm] for one time step."""

@@ -3,7 +3,7 @@
 A request is one UDP datagram of JSON, ``{"op": "place", "x": 0.0, "yaw": 0.1}``; the answer is
 ``{"ok": true, ...}`` or ``{"ok": false, "error": "..."}``. This is no part of the robot's link.
 
-    place     x, y [m], yaw [rad]            set the robot down, limp, legs at pi/2
+    place     x, y [m], yaw [rad], perturb   set the robot down, limp, legs at pi/2
     tip       roll [rad]                     lay the robot on its side
     push      velocity: 3 numbers [m/s]      add to the velocity of the base
     disturb   lose, corrupt, delay, jitter   see disturbance.py; missing ones become 0

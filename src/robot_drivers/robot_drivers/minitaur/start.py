@@ -19,13 +19,14 @@ Array = NDArray[np.float64]
 HOLD, RAMP, STAND = 0.2, 0.5, 0.3  # [s]
 LYING = np.array([0.0] * 4 + [np.pi / 2] * 4)  # leg space [rad]
 PLACES = ('base_x', 'base_y', 'base_yaw')  # only a simulated robot can be put somewhere
+PERTURB = 'perturb'  # scale of perturbation.py; what is not simulated ignores it
 
 
 def start_pose(goal: Mapping[str, float]) -> Array:
     """Return the leg angles (8,) [rad] a goal asks for: neutral, where it does not say otherwise.
 
     Raises:
-        ValueError: A name is neither a leg channel nor a place, a value not finite or too far.
+        ValueError: A name is no leg channel, place or `PERTURB`, a value not finite or too far.
     """
     pose = leg.NEUTRAL.copy()
     for name, value in goal.items():
@@ -33,8 +34,9 @@ def start_pose(goal: Mapping[str, float]) -> Array:
             raise ValueError(f'{name} must be finite, got {value}')
         if name in leg.LEG_CHANNELS:
             pose[leg.LEG_CHANNELS.index(name)] = value
-        elif name not in PLACES:
-            raise ValueError(f'cannot reset {name!r}; known are {leg.LEG_CHANNELS + PLACES}')
+        elif name not in (*PLACES, PERTURB):
+            known = (*leg.LEG_CHANNELS, *PLACES, PERTURB)
+            raise ValueError(f'cannot reset {name!r}; known are {known}')
     if (abs(pose[:4]) > 0.5).any() or (abs(pose[4:] - leg.NEUTRAL_EXTENSION) > 0.5).any():
         raise ValueError(
             f'start pose {pose} must be within 0.5 rad of swing 0, '

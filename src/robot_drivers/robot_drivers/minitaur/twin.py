@@ -17,7 +17,7 @@ from robot_drivers.minitaur.link import Command, MODE_POSITION
 from robot_drivers.minitaur.pd import Gains
 from robot_drivers.minitaur.plant import MinitaurPlant, plant_config
 from robot_drivers.minitaur.simulation import Placement
-from robot_drivers.minitaur.start import start_motion, start_pose
+from robot_drivers.minitaur.start import PERTURB, PLACES, start_motion, start_pose
 
 Array = NDArray[np.float64]
 
@@ -64,16 +64,15 @@ class MinitaurTwin:
 
         Args:
             goal: Any of ``swing_i``, ``extension_i``, ``base_yaw`` [rad], ``base_x``, ``base_y``
-                [m]; the rest is neutral, at the origin.
+                [m], ``perturb``; the rest is neutral, at the origin, unperturbed.
 
         Raises:
             ValueError: The goal is not possible.
         """
         goal = goal or {}
         pose = start_pose(goal)
-        self.plant.place(
-            Placement(goal.get('base_x', 0.0), goal.get('base_y', 0.0), goal.get('base_yaw', 0.0))
-        )
+        x, y, yaw, perturb = (goal.get(name, 0.0) for name in (*PLACES, PERTURB))
+        self.plant.place(Placement(x, y, yaw, perturb))
         for target in start_motion(pose, self.control_period):
             self._advance(target)
         return self.sensors()

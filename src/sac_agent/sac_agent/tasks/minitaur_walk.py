@@ -44,7 +44,13 @@ class MinitaurWalkConfig:
     tilt_limit: float = option(0.7, 'Roll or pitch that ends the task [rad].', range=(0.1, 1.5))
     swing_limit: float = option(0.8, 'Front swing that ends the task [rad].', range=(0.1, 1.5))
     success_velocity: float = option(0.4, 'Mean velocity of success [m/s].', range=(0.0, 5.0))
-    full_length: int = option(500, 'Steps without a fall of success.', range=(1, 1_000_000))
+    traverse_velocity: float = option(
+        0.2, 'Mean velocity at which terrain counts as traversed [m/s].', range=(0.0, 5.0)
+    )
+    full_length: int = option(500, 'Steps without a fall, of both.', range=(1, 1_000_000))
+    perturb: float = option(
+        1.0, 'Pushes and changes of a simulated robot in training, as a scale.', range=(0.0, 2.0)
+    )
     start_spread: float = option(
         0.1, 'Spread of leg angles after a reset [rad], uniform.', range=(0.0, 0.5)
     )
@@ -79,12 +85,15 @@ class MinitaurWalk(Task):
     def reset_goal(
         self, rng: np.random.Generator, *, evaluation: bool = False
     ) -> dict[str, float]:
-        """Return leg angles around the neutral pose."""
+        """Return leg angles around the neutral pose, and whether the robot is perturbed."""
         spread = self.config.start_spread
-        return {
+        goal = {
             name: float(angle + rng.uniform(-spread, spread))
             for name, angle in zip(self.config.start_channels, self.config.start_pose, strict=True)
         }
+        if self.config.perturb > 0.0 and not evaluation:
+            goal['perturb'] = self.config.perturb
+        return goal
 
     def reward(
         self, before: Array, action: Array, after: Array, history: Sequence[Array]
@@ -116,20 +125,28 @@ class MinitaurWalk(Task):
 
     def success(self, trajectory: Trajectory) -> bool:
         """Return whether the robot walked fast enough for the full length, without a fall."""
-        return (
-            not trajectory.terminated
-            and len(trajectory.actions) >= self.config.full_length
-            and self._velocity(trajectory) >= self.config.success_velocity
-        )
+        return self._walked(trajectory, self.config.success_velocity)
 
     def metrics(self, trajectory: Trajectory) -> dict[str, float]:
-        """Return mean velocity [m/s], distance walked [m] and whether it fell."""
+        """Return mean velocity [m/s], distance walked [m], and whether it fell or traversed.
+
+        Terrain is traversed where the robot walks for the full length without a fall, at half the
+        velocity of success: it was never told to be as fast there as on the floor.
+        """
         x = trajectory.sensors[:, self._x]
         return {
             'velocity': self._velocity(trajectory),
             'walked': float(x[-1] - x[0]),
             'fell': float(trajectory.terminated),
+            'traversed': float(self._walked(trajectory, self.config.traverse_velocity)),
         }
+
+    def _walked(self, trajectory: Trajectory, velocity: float) -> bool:
+        return (
+            not trajectory.terminated
+            and len(trajectory.actions) >= self.config.full_length
+            and self._velocity(trajectory) >= velocity
+        )
 
     def _velocity(self, trajectory: Trajectory) -> float:
         x = trajectory.sensors[:, self._x]

@@ -40,7 +40,8 @@ class Result:
         options: Of the twin.
         episodes: Number of deterministic episodes.
         success_rate: Share of them that the task calls a success.
-        metrics: Medians of the task's metrics, as in an evaluation of the agent.
+        metrics: Medians of the task's metrics, as in an evaluation of the agent; of those that
+            are 0 or 1 in every episode, the share of episodes with 1.
     """
 
     name: str
@@ -127,9 +128,15 @@ def evaluate(
         successes += bool(info['is_success'])
         metrics.append({k: v for k, v in info.items() if isinstance(v, float)})
     assert look is not None  # at least one episode
-    medians = {key: float(np.median([m[key] for m in metrics])) for key in metrics[0]}
     environment.twin.close()
-    return Result(name, options, episodes, successes / episodes, medians), look
+    typical = {key: typical(np.array([m[key] for m in metrics])) for key in metrics[0]}
+    return Result(name, options, episodes, successes / episodes, typical), look
+
+
+def typical(values: npt.NDArray[np.float64]) -> float:
+    """Return the median; of yes and no the share of yes."""
+    answers = bool(np.isin(values, (0.0, 1.0)).all())
+    return float(values.mean() if answers else np.median(values))
 
 
 def draw(path: Path, results: Sequence[Result], looks: Sequence[Image]) -> None:

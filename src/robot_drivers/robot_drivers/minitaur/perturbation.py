@@ -1,0 +1,95 @@
+"""What differs between episodes, so that a policy relies on no single robot and floor.
+
+Each time the simulated robot is put in place, the mass of its body, the strength of its motors and
+the friction of its feet are drawn anew; while it walks it is pushed to and fro. The floor stays as
+flat as it is. Ranges of mass, motors and friction: bulletphysics/bullet3, randomizers of the
+Minitaur; pushes are ours.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+LARGEST_SCALE = 2.0  # mass and strength stay well above 0
+
+
+@dataclass(frozen=True)
+class Ranges:
+    """How much may differ; the scale of an episode multiplies all but the durations."""
+
+    mass: float = 0.2  # of the body, more or less by up to this share
+    strength: float = 0.2  # of the motors, more or less by up to this share
+    friction: float = 0.4  # less by up to this share
+    push: float = 20.0  # horizontal force on the body, in any direction; its weight is 73 N [N]
+    shortest: float = 0.2  # push, and pause after it [s]
+    longest: float = 1.5  # push, and pause after it [s]
+    quiet: float = 1.0  # no push while the robot gets onto its feet [s]
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """One robot; shares of its nominal values."""
+
+    mass: float = 1.0
+    strength: float = 1.0
+    friction: float = 1.0
+
+
+class Perturbation:
+    """Draws the robot of each episode, and the pushes within it.
+
+    Attributes:
+        force: On the body now, in the world frame (3,) [N].
+    """
+
+    def __init__(self, random: np.random.Generator, ranges: Ranges | None = None) -> None:
+        """Begin unperturbed."""
+        self._random = random
+        self._ranges = ranges or Ranges()
+        self._scale = 0.0
+        self._left = 0.0
+        self.force = np.zeros(3)
+
+    @property
+    def active(self) -> bool:
+        """Whether this episode is perturbed."""
+        return self._scale > 0.0
+
+    def begin(self, scale: float) -> Drawn:
+        """Begin an episode; nothing is drawn at scale 0.
+
+        Raises:
+            ValueError: The scale is not in [0, 2].
+        """
+        if not 0.0 <= scale <= LARGEST_SCALE:
+            raise ValueError(f'perturb must be in [0, {LARGEST_SCALE}], got {scale}')
+        self._scale = scale
+        self._left = self._ranges.quiet
+        self.force = np.zeros(3)
+        if not self.active:
+            return Drawn()
+        ranges, uniform = self._ranges, self._random.uniform
+        return Drawn(
+            mass=1.0 + scale * ranges.mass * uniform(-1.0, 1.0),
+            strength=1.0 + scale * ranges.strength * uniform(-1.0, 1.0),
+            friction=1.0 - scale * ranges.friction * uniform(0.0, 1.0),
+        )
+
+    def advance(self, duration: float) -> None:
+        """Let time [s] go by: pushes and pauses take turns."""
+        self._left -= duration
+        if self._left > 0.0:
+            return
+        ranges, uniform = self._ranges, self._random.uniform
+        self._left = uniform(ranges.shortest, ranges.longest)
+        if self.force.any():
+            self.force = np.zeros(3)
+            return
+        angle = uniform(-np.pi, np.pi)
+        newtons = self._scale * ranges.push * uniform(0.0, 1.0)
+        self.force = newtons * np.array([np.cos(angle), np.sin(angle), 0.0])
