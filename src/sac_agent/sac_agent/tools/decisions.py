@@ -8,25 +8,19 @@ import numpy.typing as npt
 import yaml
 
 from sac_agent.action.mapper import ActionMapper
-from sac_agent.action.smoothing import LatentNoise
 from sac_agent.config import from_mapping, RobotConfig
 from sac_agent.errors import ConfigError
 from sac_agent.layout import SensorLayout
 from sac_agent.observation.builder import ObservationBuilder
 from sac_agent.records import Source
 from sac_agent.tasks.task import make_task, Task
+from sac_agent.tools.difference import DifferenceError, expect_same
+from sac_agent.tools.noise_source import NoiseSource
 from sac_agent.tools.weights_source import Weights
 
 Array = npt.NDArray[np.float64]
 ROUNDING = 1e-5
 """Where the exact noise is not known, the recorded float32 numbers are off by less than this."""
-
-SKIPS = 3
-"""Steps under way when an episode was cut are not recorded, but drew noise."""
-
-
-class DifferenceError(Exception):
-    """A recorded value is not what follows from the rest of the bag."""
 
 
 class Decisions:
@@ -45,7 +39,7 @@ class Decisions:
         self.notes: set[str] = set()
         self._agent_id = ''
         self._content: tuple[Any, ...] = ()
-        self._noises: dict[Source, _Noise] = {}
+        self._noises: dict[Source, NoiseSource] = {}
         self._sessions: list[int] = []
         self._previous: Any = None
         self._last_action: Array = np.zeros(0)
@@ -89,7 +83,7 @@ class Decisions:
         self._reward_weights = np.array([config.reward_weights.get(n, 1.0) for n in names])
         self._known_past = False
         for source, child in ((Source.POLICY, 0), (Source.UNIFORM, 1)):
-            noise = self._noises.setdefault(source, _Noise(child, self._sessions))
+            noise = self._noises.setdefault(source, NoiseSource(child, self._sessions))
             noise.configure(config.seed, self._mapper.size, config.smoothing.correlation)
 
     def account(self) -> str:
@@ -130,7 +124,7 @@ class Decisions:
                 self._last_action = previous.action.astype(np.float64)
         if previous is not None and not message.segment_start:
             for name in ('vector', 'sensors'):
-                _same(
+                expect_same(
                     f'observation.{name}',
                     getattr(message.observation, name),
                     getattr(previous.next_observation, name),
@@ -148,7 +142,7 @@ class Decisions:
     def _push(self, name: str, observation: Any) -> None:
         assert self._builder is not None  # the caller asked
         vector = self._builder.push(np.array(observation.sensors))
-        _same(f'{name}.vector', observation.vector, vector, 'what follows from the sensors')
+        expect_same(f'{name}.vector', observation.vector, vector, 'what follows from the sensors')
 
     def _sampled(self, message: Any) -> tuple[Array, bool]:
         """Return the action before limits, and whether it is known exactly."""
@@ -175,7 +169,9 @@ class Decisions:
         uniform = source is Source.UNIFORM
         origin = 'what the noise' if uniform else f'what policy {message.policy_version}'
         numbers = sampled.astype(np.float32)
-        _same('sampled_action', message.sampled_action, numbers, f'{origin} gives', tolerance)
+        expect_same(
+            'sampled_action', message.sampled_action, numbers, f'{origin} gives', tolerance
+        )
         return sampled, exact
 
     def _noise(self, source: Source, message: Any) -> Array | None:
@@ -213,12 +209,12 @@ class Decisions:
             tolerance = np.inf  # a person's command is not repeatable
         stored = command.applied if limits.stored_action == 'applied' else action
         why = 'what the limits make of the sampled action'
-        _same('action', message.action, stored.astype(np.float32), why, tolerance)
+        expect_same('action', message.action, stored.astype(np.float32), why, tolerance)
         scale = float(np.abs(command.flat).max(initial=1.0)) if tolerance else 1.0
-        _same('command', message.command, command.flat, why, tolerance * scale)
+        expect_same('command', message.command, command.flat, why, tolerance * scale)
         if exact:
             clipped = command.clipped | (np.abs(action - sampled) > 1e-6)
-            _same('clipped', message.clipped, clipped, why)
+            expect_same('clipped', message.clipped, clipped, why)
 
     def _labels(self, message: Any) -> None:
         if float(np.sum(message.reward_terms)) != message.reward:
@@ -236,7 +232,7 @@ class Decisions:
             self._history[-3:],
         )
         terms = np.asarray(terms, dtype=np.float64) * self._reward_weights
-        _same('reward_terms', message.reward_terms, terms, f'what {self._config.task} gives')
+        expect_same('reward_terms', message.reward_terms, terms, f'what {self._config.task} gives')
         terminated = bool(self._task.terminated(after))
         if terminated != message.terminated:
             raise DifferenceError(
@@ -250,69 +246,6 @@ class Decisions:
         self._history.append(message.action.astype(np.float64))
 
 
-class _Noise:
-    """The noise of one source, drawn again from the seed of each session.
-
-    A session begins at some episode, and its seed depends on which; `sessions` are the beginnings
-    found so far, by this or another source.
-    """
-
-    def __init__(self, child: int, sessions: list[int]) -> None:
-        self._child = child
-        self._sessions = sessions
-        self._generator: LatentNoise | None = None
-        self._episode = -1
-
-    def configure(self, seed: int, size: int, correlation: float) -> None:
-        self._seed, self._size, self._correlation = seed, size, correlation
-        if self._generator is not None:
-            self._generator.correlation = correlation
-
-    def match(self, latent: Any, episode: int) -> Array | None:
-        """Return the exact noise whose float32 is `latent`, None if it does not follow.
-
-        Raises:
-            DifferenceError: It follows but for an altered number.
-        """
-        if episode != self._episode:
-            self._episode = episode
-            return self._search(latent, episode)
-        if self._generator is None:
-            return None
-        noise = self._generator.sample()
-        repeated = noise.astype(np.float32)
-        if np.array_equal(repeated, latent):
-            return noise
-        if repeated.shape == latent.shape and _alike(repeated, latent):
-            _same('latent', latent, repeated, 'what the seed gives')
-        # Other noise altogether: a setting changed, or steps between were not recorded.
-        self._generator = None
-        return None
-
-    def _search(self, latent: Any, episode: int) -> Array | None:
-        if not self._sessions:
-            self._sessions.append(episode)
-        candidates = [(-1, self._generator)] if self._generator is not None else []
-        for start in dict.fromkeys((episode, *reversed(self._sessions))):
-            candidates.append((start, self._fresh(start)))
-        for start, generator in candidates:
-            for _ in range(SKIPS):
-                generator.reset()
-                noise = generator.sample()
-                if np.array_equal(noise.astype(np.float32), latent):
-                    self._generator = generator
-                    if start >= 0 and start not in self._sessions:
-                        self._sessions.append(start)
-                    return noise
-        self._generator = None
-        return None
-
-    def _fresh(self, start: int) -> LatentNoise:
-        sequence = np.random.SeedSequence([self._seed, start])
-        rng = np.random.default_rng(sequence.spawn(4)[self._child])
-        return LatentNoise(self._size, self._correlation, rng)
-
-
 def _follows(previous: Any, message: Any) -> bool:
     """Return whether no step between two transitions is missing; an end may be."""
     return (
@@ -320,24 +253,3 @@ def _follows(previous: Any, message: Any) -> bool:
         and previous.episode == message.episode
         and previous.step + 1 == message.step
     )
-
-
-def _alike(repeated: Any, latent: Any) -> bool:
-    """Return whether numbers are the same but for some: altered, not drawn otherwise."""
-    if np.count_nonzero(repeated == latent) * 2 >= repeated.size:
-        return True
-    return bool(np.allclose(repeated, latent, atol=1e-3))
-
-
-def _same(name: str, recorded: Any, repeated: Any, origin: str, tolerance: float = 0.0) -> None:
-    recorded, repeated = np.asarray(recorded), np.asarray(repeated)
-    if recorded.shape != repeated.shape:
-        raise DifferenceError(f'{name} has {recorded.size} values, {origin} has {repeated.size}')
-    different = recorded != repeated
-    if tolerance:
-        different = ~(np.abs(recorded - repeated) <= tolerance)
-    if different.any():
-        index = int(np.argmax(different))
-        raise DifferenceError(
-            f'{name}[{index}] is {recorded[index]!r}, {origin} is {repeated[index]!r}'
-        )

@@ -13,7 +13,8 @@ import sys
 from typing import Any, TextIO
 
 from sac_agent.errors import ConfigError
-from sac_agent.tools.decisions import Decisions, DifferenceError
+from sac_agent.tools.decisions import Decisions
+from sac_agent.tools.difference import DifferenceError
 from sac_agent.tools.weights_source import Weights
 from sac_core.bag import BagError, BagReader, RawMessage
 from sac_core.bag.errors import DamagedError
