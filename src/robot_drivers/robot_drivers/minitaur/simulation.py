@@ -43,8 +43,9 @@ def load_model(terrain: Terrain, timestep: float) -> mujoco.MjModel:
     model.opt.timestep = timestep
     model.geom_friction[:, 0] = terrain.friction
     if terrain.kind == 'blocks':
-        # With pyramids the solver does not converge where a link lies on a loose block's edge.
+        # Newton's method, and pyramids, do not converge where links lie on a loose block's edge.
         model.opt.cone = mujoco.mjtCone.mjCONE_ELLIPTIC
+        model.opt.solver = mujoco.mjtSolver.mjSOL_CG
     return model
 
 
