@@ -17,7 +17,8 @@ from robot_drivers.minitaur.simulation import CLEARANCE, load_model, START_ANGLE
 from robot_drivers.minitaur.terrain import Terrain
 from robot_drivers.models import directory
 from robot_drivers.sawyer import description as sawyer
-from robot_drivers.sim.describe.parts import Description, read
+from robot_drivers.sim.describe.parts import Description
+from robot_drivers.sim.describe.reader import read
 
 NO_LOAD_SPEED = 77 * 2 * np.pi / 60  # of an XM430-W210 at 12 V (e-manual) [rad/s]
 POSITION_GAIN = 0.1  # of gz_ros2_control: with RATE, a joint follows in 1 / (gain rate) = 50 ms

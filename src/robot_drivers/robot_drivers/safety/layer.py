@@ -7,33 +7,17 @@ a monotonic clock otherwise). The layer decides; the node carries the decision o
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from robot_drivers.errors import EstopError, NotEnabledError
 from robot_drivers.robot import Array, RobotSpec, RobotState
-
-CHECKS = ('finite', 'shape', 'names', 'mode', 'age', 'position', 'velocity', 'effort', 'workspace')
-Workspace = Callable[[Array, RobotState], tuple[Array, str]]
-
-
-class Response(StrEnum):
-    """What to do when a check fails.
-
-    A malformed or old command (finite, shape, names, mode, age) cannot be repaired: ``clip`` drops
-    it whole and the robot holds its last target. Malformed ones are dropped with ``off`` and
-    ``warn`` too, since there is nothing sensible to send.
-    """
-
-    OFF = 'off'
-    WARN = 'warn'
-    CLIP = 'clip'
-    STOP = 'stop'
+from robot_drivers.safety.config import Response, SafetyConfig
+from robot_drivers.safety.limits import Limits, Workspace
 
 
 class Level(StrEnum):
@@ -43,63 +27,6 @@ class Level(StrEnum):
     ACTIVE = 'active'
     HOLD = 'hold'  # commands stopped coming; the next good one goes on
     ESTOP = 'estop'  # latched until a person clears it; limp
-
-
-def _choice(default: str, doc: str) -> Any:
-    choices = tuple(str(item) for item in Response)
-    return field(default=default, metadata={'doc': doc, 'choices': choices, 'live': True})
-
-
-@dataclass(frozen=True)
-class SafetyConfig:
-    """How strict the last hop is. Each check: off, warn, clip or stop."""
-
-    check_finite: str = _choice('clip', 'Command holds NaN or infinity: always dropped.')
-    check_shape: str = _choice('clip', 'Not one value per name: always dropped.')
-    check_names: str = _choice('clip', 'Joint missing, unknown or twice: always dropped.')
-    check_mode: str = _choice('clip', 'Command in another unit: always dropped.')
-    check_age: str = _choice('clip', 'Command older than max_command_age.')
-    check_position: str = _choice('clip', 'Beyond the joint limits.')
-    check_velocity: str = _choice('clip', 'Faster than the velocity limit since the last sent.')
-    check_effort: str = _choice('clip', 'Beyond the effort limit.')
-    check_workspace: str = _choice('clip', 'Outside the workspace or about to fall.')
-    max_command_age: float = field(
-        default=0.5,
-        metadata={
-            'doc': 'Oldest command that is still carried out [s].',
-            'range': (0.001, 60.0),
-            'live': True,
-        },
-    )
-    command_timeout: float = field(
-        default=0.0,
-        metadata={
-            'doc': 'Silence after which the robot holds still [s]; 0: 1.5 control periods.',
-            'range': (0.0, 60.0),
-            'live': True,
-        },
-    )
-    limp_timeout: float = field(
-        default=10.0,
-        metadata={
-            'doc': 'Silence after which the motors go limp until enabled again [s]; 0: never.',
-            'range': (0.0, 3600.0),
-            'live': True,
-        },
-    )
-
-    def __post_init__(self) -> None:
-        """Check the order of the time-outs."""
-        if 0.0 < self.limp_timeout <= self.command_timeout:
-            raise ValueError(
-                f'limp_timeout ({self.limp_timeout} s) must be longer than command_timeout '
-                f'({self.command_timeout} s), or 0 for never'
-            )
-
-    def response(self, check: str) -> str:
-        """Return the configured response to a failed check."""
-        value: str = getattr(self, f'check_{check}')
-        return value
 
 
 @dataclass(frozen=True)
@@ -123,11 +50,9 @@ class SafetyLayer:
         self.config = config
         self.counts: Counter[str] = Counter()  # failed checks by name, for diagnostics
         self.reason = 'not enabled yet'  # why the level is what it is
-        self._workspace = workspace
+        self._limits = Limits(spec, workspace)
         self._level = Level.LIMP
         self._index = {name: i for i, name in enumerate(spec.joints)}
-        self._last_sent = np.zeros(len(spec.joints))
-        self._last_time = 0.0
         self._heard = float('nan')  # time of the last good command; NaN: none since enable
 
     def configure(self, config: SafetyConfig) -> None:
@@ -147,7 +72,7 @@ class SafetyLayer:
     @property
     def last_sent(self) -> Array:
         """The last target that went out, shape (J,), unit by mode."""
-        return self._last_sent.copy()
+        return self._limits.last_sent.copy()
 
     def enable(self, state: RobotState, now: float) -> None:
         """Accept commands from here on, with the measured state as the last sent target.
@@ -168,13 +93,7 @@ class SafetyLayer:
 
         The watchdog waits for the first command again: a robot that holds harms nobody.
         """
-        if self.spec.mode == 'position':
-            self._last_sent = np.clip(
-                state.position[: len(self.spec.joints)], self.spec.lower, self.spec.upper
-            )
-        else:
-            self._last_sent = np.zeros(len(self.spec.joints))
-        self._last_time = now - self.spec.control_period  # the first command has its full period
+        self._limits.seed(state, now)
         self._heard = float('nan')
 
     def held(self, state: RobotState, now: float) -> None:
@@ -268,10 +187,10 @@ class SafetyLayer:
                 return self._refuse(nothing, reasons, response)
         wanted = target
         for check, limit in (
-            ('effort', self._limit_effort),
-            ('position', self._limit_position),
-            ('velocity', self._limit_velocity),
-            ('workspace', self._limit_workspace),
+            ('effort', self._limits.effort),
+            ('position', self._limits.position),
+            ('velocity', self._limits.velocity),
+            ('workspace', self._limits.workspace),
         ):
             response = self.config.response(check)
             if response == Response.OFF:
@@ -287,8 +206,8 @@ class SafetyLayer:
             self._count('finite', f'target became {target}', reasons)
             return self._refuse(nothing, reasons, Response.STOP)
         # Whatever the responses, nothing beyond the robot's own range leaves this layer.
-        target = np.clip(target, self.spec.command_lower, self.spec.command_upper)
-        self._last_sent, self._last_time, self._heard = target.copy(), now, now
+        target = self._limits.send(target, now)
+        self._heard = now
         self._level, self.reason = Level.ACTIVE, ''
         return Verdict(target, target != wanted, tuple(reasons))
 
@@ -317,60 +236,3 @@ class SafetyLayer:
         if not np.isfinite(out).all():
             return 'finite', f'values {list(values)} are not all finite'
         return '', ''
-
-    def _joints(self, bad: NDArray[np.bool_]) -> list[str]:
-        return [name for name, flag in zip(self.spec.joints, bad, strict=True) if flag]
-
-    def _limit_effort(self, target: Array, state: RobotState, now: float) -> tuple[Array, str]:
-        """Clip efforts and their rate; in other modes, unload joints that measure too much."""
-        limit = self.spec.effort_limit
-        if self.spec.mode == 'effort':
-            limited = np.clip(target, -limit, limit)
-            rate = self.spec.effort_rate_limit
-            step = np.full(rate.shape, np.inf)  # infinity times no time is not a number
-            np.multiply(rate, self._elapsed(now), out=step, where=np.isfinite(rate))
-            limited = np.clip(limited, self._last_sent - step, self._last_sent + step)
-            bad = limited != target
-        else:
-            count = len(self.spec.joints)
-            measured = state.effort[:count]
-            bad = np.abs(measured) > limit
-            rest = state.position[:count] if self.spec.mode == 'position' else np.zeros(count)
-            limited = np.where(bad, rest, target)
-        return limited, f'{self._joints(bad)} beyond {limit[bad]} Nm' if bad.any() else ''
-
-    def _limit_position(self, target: Array, state: RobotState, now: float) -> tuple[Array, str]:
-        """Clip positions; in other modes, let nothing push a joint further out."""
-        del now
-        lower, upper = self.spec.lower, self.spec.upper
-        if self.spec.mode == 'position':
-            limited = np.clip(target, lower, upper)
-        else:
-            measured = state.position[: len(self.spec.joints)]
-            outward = ((measured > upper) & (target > 0)) | ((measured < lower) & (target < 0))
-            limited = np.where(outward, 0.0, target)
-        bad = limited != target
-        return limited, f'{self._joints(bad)} beyond the joint limits' if bad.any() else ''
-
-    def _limit_velocity(self, target: Array, state: RobotState, now: float) -> tuple[Array, str]:
-        """Limit the rate of position targets; in effort mode, never accelerate a fast joint."""
-        limit = self.spec.velocity_limit
-        if self.spec.mode == 'position':
-            step = limit * self._elapsed(now)
-            limited = np.clip(target, self._last_sent - step, self._last_sent + step)
-        elif self.spec.mode == 'velocity':
-            limited = np.clip(target, -limit, limit)
-        else:
-            measured = state.velocity[: len(self.spec.joints)]
-            faster = (np.abs(measured) > limit) & (measured * target > 0)
-            limited = np.where(faster, 0.0, target)
-        bad = np.abs(limited - target) > 1e-9
-        return limited, f'{self._joints(bad)} faster than {limit[bad]} rad/s' if bad.any() else ''
-
-    def _limit_workspace(self, target: Array, state: RobotState, now: float) -> tuple[Array, str]:
-        del now
-        return (target, '') if self._workspace is None else self._workspace(target, state)
-
-    def _elapsed(self, now: float) -> float:
-        """Time since the last sent target, so that neither bursts nor pauses gain anything."""
-        return float(np.clip(now - self._last_time, 0.0, self.spec.control_period))
