@@ -40,8 +40,7 @@ class DivergenceError(RuntimeError):
 def default_threads() -> int:
     """Return the threads that leave two cores to the agent and the driver, at least 1, at most 3.
 
-    A team that shares a core with other work waits for it at every barrier; and beyond three the
-    small layers of a policy gain little.
+    The calling thread is one of them. Beyond three the small layers of a policy gain little.
     """
     return max(1, min(3, len(os.sched_getaffinity(0)) - 2))
 
@@ -78,7 +77,8 @@ class Sac:
             image_shape: Height, width and channels of the image, or None.
             action_size: Elements A of an action.
             config: Settings.
-            seed: Seed of everything random here; CPU runs with equal seeds and threads are equal.
+            seed: Seed of everything random here; CPU runs with equal seeds are equal, with the
+                backend 'torch' if their threads are equal too.
             device: Where to compute, as for torch.
             threads: CPU threads for the updates, torch's included; None: `default_threads()`.
             backend: 'native' (the compiled kernel), 'torch', 'reference' (readable, slow), or

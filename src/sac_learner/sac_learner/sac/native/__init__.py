@@ -35,7 +35,7 @@ class NativeUpdate:
     def __init__(
         self, shape: Networks, config: SacConfig, learnables: Learnables, *, threads: int
     ) -> None:
-        """Start the kernel's threads and copy the weights into its own order.
+        """Start the kernel's other threads and copy the weights into its own order.
 
         Raises:
             KernelError: The kernel is not there.
@@ -93,7 +93,8 @@ class NativeUpdate:
     def __call__(self, inputs: Inputs, draws: Draws, plan: Plan) -> tuple[Tensor, Tensor | None]:
         """Begin a step; return what `ReferenceUpdate` returns, to be read after `finish`.
 
-        Up to two steps are under way, so that the next batch is sampled while one is computed.
+        The caller works on the steps before until only one is left, of which it leaves the later
+        phases to the other threads: so up to two steps are under way while it samples.
 
         Raises:
             ValueError: The batch lies in memory from which a step under way still reads.

@@ -12,19 +12,26 @@ namespace sac {
 
 // The last layer of a critic, a single column.
 struct Value {
-  size_t weight = 0, bias = 0, gradient = 0;  // gradient: (inputs padded, then the bias)
+  size_t weight = 0, bias = 0;
+  size_t gradient = 0;  // among the chunks' gradients: (inputs padded, then the bias)
   int inputs = 0;
 };
 
 class Critics {
  public:
-  // A thread's own memory.
-  struct Scratch {
-    Buffer input;                           // (features, vector, action)
-    std::vector<std::vector<Buffer>> hidden;  // per critic and layer
+  // What a pass leaves, a row per transition.
+  struct Trace {
+    Buffer input;                                 // (features, vector, action)
+    std::vector<std::vector<Buffer>> hidden, dy;  // per critic and layer
     std::vector<std::vector<NormTrace>> norms;
-    Buffer q, dq, dy, dx, out;
-    Buffer dfeatures, daction;              // padded(features) and padded(actions) wide
+    Buffer q;                                     // per critic
+  };
+
+  // A thread's own memory, for a chunk of the batch.
+  struct Scratch {
+    Trace pass;  // of passes that are not kept
+    Buffer dq, dy, dx, out;
+    Buffer dfeatures, daction;  // padded(features) and padded(actions) wide
     std::vector<int> rows;
     std::vector<char> taken;
   };
@@ -84,9 +91,22 @@ class Critics {
     }
   }
 
+  // Take memory for a batch.
+  void reserve(int rows) { trace_ = trace(rows, true); }
+  Trace& kept() { return trace_; }
+
   void add_tasks(std::vector<Task>& tasks) {
     for (int j = 0; j < size(); ++j) {
-      for (Layer& layer : layers_[j]) layer.add_tasks(tasks);
+      for (size_t i = 0; i < layers_[j].size(); ++i) {
+        Layer& layer = layers_[j][i];
+        layer.add_tasks(tasks, [this, j, i](int begin, int end, int batch, float* out) {
+          const Layer& layer = layers_[j][i];
+          const ptrdiff_t x_row = i ? stride(layers_[j][i - 1].width) : inputs();
+          const float* x = i ? trace_.hidden[j][i - 1].get() : trace_.input.get();
+          weight_gradient(layer, begin, end, x, x_row, trace_.dy[j][i].get(),
+                          stride(layer.width), batch, out);
+        });
+      }
       const Value& value = values_[j];
       Task task;
       task.add(value.weight, value.gradient, value.inputs);
@@ -100,16 +120,7 @@ class Critics {
     for (const Layer& layer : layers_[0]) widest = std::max(widest, layer.width);
     const size_t n = rows;
     Scratch s;
-    s.input = Buffer(n * inputs());
-    for (const std::vector<Layer>& critic : layers_) {
-      s.hidden.emplace_back();
-      s.norms.emplace_back();
-      for (const Layer& layer : critic) {
-        s.hidden.back().emplace_back(n * stride(layer.width));
-        s.norms.back().push_back(layer.norm.trace(rows, stride(layer.width)));
-      }
-    }
-    s.q = Buffer(n * size());
+    s.pass = trace(rows, false);
     s.dq = Buffer(n);
     s.dy = Buffer(n * stride(widest));
     s.dx = Buffer(n * stride(widest));
@@ -133,19 +144,19 @@ class Critics {
     }
   };
 
-  // Q_j, or its target, at `rows` inputs, the n-th critic of the pass; activations stay in the
-  // buffers of `slot`.
-  void evaluate(Scratch& s, int j, int slot, bool target, int rows, const Masks& masks, int n,
-                float* q) const {
+  // Q_j, or its target, at rows [first, first + rows) of the trace's input, the n-th critic of the
+  // pass; activations stay in the trace's buffers of `slot`.
+  void evaluate(const Trace& t, int first, int j, int slot, bool target, int rows,
+                const Masks& masks, int n, float* q) const {
     const float* parameters = target ? target_ : flat_;
-    const float* x = s.input.get();
     ptrdiff_t x_row = inputs();
+    const float* x = t.input.get() + first * x_row;
     for (size_t i = 0; i < layers_[j].size(); ++i) {
       const Layer& layer = layers_[j][i];
-      float* y = s.hidden[slot][i].get();
       const ptrdiff_t y_row = stride(layer.width);
+      float* y = t.hidden[slot][i].get() + first * y_row;
       hidden(layer, parameters, target, masks.of(i, n, layer.outputs), x, x_row, y, y_row, rows,
-             s.norms[slot][i].from(0, y_row));
+             t.norms[slot][i].from(first, y_row));
       x = y;
       x_row = y_row;
     }
@@ -167,24 +178,27 @@ class Critics {
   void least(Scratch& s, const SacStep& step, int begin, int rows, float* y) const {
     const Masks masks{step.target_masks, step.batch, begin};
     const int count = step.subset_size ? step.subset_size : size();
-    float* q = s.q.get();
+    float* q = s.pass.q.get();
     for (int n = 0; n < count; ++n) {
       const int j = step.subset_size ? step.subset[n] : n;
       // Without target networks nobody is left out of the pass that drew the masks.
-      evaluate(s, j, 0, target_ != nullptr, rows, masks, target_ ? n : j, q);
+      evaluate(s.pass, 0, j, 0, target_ != nullptr, rows, masks, target_ ? n : j, q);
       for (int r = 0; r < rows; ++r) y[r] = n == 0 || !(y[r] <= q[r]) ? q[r] : y[r];
     }
   }
 
-  // Gradient of J_Q, [SAC] eq. 5, at the inputs, and that of their image features. Adds to
-  // sums[0] the loss and to sums[1] the values.
+  // The way back of J_Q, [SAC] eq. 5, for rows [begin, begin + rows) of the kept trace: leaves what
+  // the products of the weights' gradients take, writes the others' of this chunk, and the gradient
+  // of the image features. Adds to sums[0] the loss and to sums[1] the values.
   void gradient(Scratch& s, const SacStep& step, const float* y, int begin, int rows,
                 double* sums, float* gradients) const {
     const Masks masks{step.critic_masks, step.batch, begin};
-    float* q = s.q.get();
+    const Trace& t = trace_;
+    float* q = s.pass.q.get();
     for (int j = 0; j < size(); ++j) {
-      evaluate(s, j, 0, false, rows, masks, j, q);
-      const Layer& last = layers_[j].back();
+      const std::vector<Layer>& layers = layers_[j];
+      evaluate(t, begin, j, j, false, rows, masks, j, q);
+      const ptrdiff_t last_row = stride(layers.back().width);
       const Value& value = values_[j];
       float* dvalue = gradients + value.gradient;
       std::memset(dvalue, 0, (padded(value.inputs) + kPanel) * sizeof(float));
@@ -193,27 +207,29 @@ class Critics {
         sums[0] += 0.5 * static_cast<double>(error) * error;
         sums[1] += q[r];
         q[r] = error / static_cast<float>(step.batch);
-        const float* active = s.hidden[0].back().get() + r * stride(last.width);
-        for (int i = 0; i < last.width; i += kLanes) {
+        const float* active = t.hidden[j].back().get() + (begin + r) * last_row;
+        for (int i = 0; i < layers.back().width; i += kLanes) {
           store(dvalue + i, load(dvalue + i) + q[r] * load(active + i));
         }
         dvalue[padded(value.inputs)] += q[r];
       }
-      float *dy = s.dy.get(), *dx = s.dx.get();
-      value_backward(s, j, 0, q, rows, nullptr, dy);
-      for (int i = static_cast<int>(layers_[j].size()) - 1; i >= 0; --i) {
-        const Layer& layer = layers_[j][i];
+      float* dy = t.dy[j].back().get() + begin * last_row;
+      value_backward(j, t.hidden[j].back().get() + begin * last_row, q, rows, nullptr, dy);
+      for (size_t i = layers.size() - 1;; --i) {
+        const Layer& layer = layers[i];
+        const ptrdiff_t row = stride(layer.width);
         hidden_backward(layer, flat_, masks.of(i, j, layer.outputs), dy, rows,
-                        s.norms[0][i].from(0, stride(layer.width)), nullptr, gradients);
-        const ptrdiff_t x_row = i ? stride(layers_[j][i - 1].width) : inputs();
-        const float* x = i ? s.hidden[0][i - 1].get() : s.input.get();
-        weight_gradient(layer, x, x_row, dy, stride(layer.width), rows, gradients);
+                        t.norms[j][i].from(begin, row), nullptr, gradients);
+        bias_gradient(layer, dy, row, rows, gradients);
         if (i == 0) break;
-        backward(layer, 0, layer.inputs, dy, stride(layer.width), dx, x_row, rows, {x, x_row});
-        std::swap(dx, dy);
+        const ptrdiff_t x_row = stride(layers[i - 1].width);
+        float* dx = t.dy[j][i - 1].get() + begin * x_row;
+        backward(layer, 0, layer.inputs, dy, row, dx, x_row, rows,
+                 {t.hidden[j][i - 1].get() + begin * x_row, x_row});
+        dy = dx;
       }
       if (!features_) continue;
-      const Layer& first = layers_[j][0];
+      const Layer& first = layers[0];
       float* out = s.dfeatures.get();
       if (j == 0) {
         backward(first, 0, features_, dy, stride(first.width), out, padded(features_), rows);
@@ -231,9 +247,9 @@ class Critics {
     const Masks masks{step.actor_masks, step.batch, begin};
     const bool mean = step.mean_reduction;
     const int n = size();
-    float* q = s.q.get();
+    float* q = s.pass.q.get();
     for (int j = 0; j < n; ++j) {
-      evaluate(s, j, j, false, rows, masks, j, q + static_cast<size_t>(j) * rows);
+      evaluate(s.pass, 0, j, j, false, rows, masks, j, q + static_cast<size_t>(j) * rows);
     }
     for (int r = 0; r < rows; ++r) {
       float least = q[r], total = 0.0f;
@@ -266,11 +282,29 @@ class Critics {
   }
 
  private:
-  // Gradient of the last hidden layer from dq, for the rows that `index` names (null: all).
-  void value_backward(const Scratch& s, int j, int slot, const float* dq, int rows,
-                      const int* index, float* dy) const {
+  // Memory for some rows; with what the weights' gradients take, or without.
+  Trace trace(int rows, bool with_dy) const {
+    const size_t n = rows;
+    Trace t;
+    t.input = Buffer(n * inputs());
+    for (const std::vector<Layer>& critic : layers_) {
+      t.hidden.emplace_back();
+      t.dy.emplace_back();
+      t.norms.emplace_back();
+      for (const Layer& layer : critic) {
+        t.hidden.back().emplace_back(n * stride(layer.width));
+        t.norms.back().push_back(layer.norm.trace(rows, stride(layer.width)));
+        if (with_dy) t.dy.back().emplace_back(n * stride(layer.width));
+      }
+    }
+    t.q = Buffer(n * size());
+    return t;
+  }
+
+  // Gradient of the last hidden layer h from dq, for the rows that `index` names (null: all).
+  void value_backward(int j, const float* h, const float* dq, int rows, const int* index,
+                      float* dy) const {
     const Layer& last = layers_[j].back();
-    const float* h = s.hidden[slot].back().get();
     const float* weight = flat_ + values_[j].weight;
     const ptrdiff_t row = stride(last.width);
     for (int r = 0; r < rows; ++r) {
@@ -287,14 +321,14 @@ class Critics {
                            int count) const {
     const int* index = s.rows.data();
     float *dy = s.dy.get(), *dx = s.dx.get();
-    value_backward(s, j, j, dq, count, index, dy);
+    value_backward(j, s.pass.hidden[j].back().get(), dq, count, index, dy);
     for (size_t i = layers_[j].size() - 1;; --i) {
       const Layer& layer = layers_[j][i];
       hidden_backward(layer, flat_, masks.of(i, j, layer.outputs), dy, count,
-                      s.norms[j][i].from(0, stride(layer.width)), index, nullptr);
+                      s.pass.norms[j][i].from(0, stride(layer.width)), index, nullptr);
       if (i == 0) break;
       const ptrdiff_t x_row = stride(layers_[j][i - 1].width);
-      const Active active{s.hidden[j][i - 1].get(), x_row, index};
+      const Active active{s.pass.hidden[j][i - 1].get(), x_row, index};
       backward(layer, 0, layer.inputs, dy, stride(layer.width), dx, x_row, count, active);
       std::swap(dx, dy);
     }
@@ -313,6 +347,7 @@ class Critics {
   const float *flat_, *target_;             // target null: no target networks
   std::vector<std::vector<Layer>> layers_;  // per critic, hidden layers
   std::vector<Value> values_;
+  Trace trace_;                             // of the batch
 };
 
 }  // namespace sac

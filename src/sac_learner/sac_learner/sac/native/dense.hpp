@@ -27,12 +27,12 @@ struct Layer {
   int first_back = 0;                      // inputs from here on pass a gradient on
   bool back = false;
   std::vector<Segment> segments;
-  size_t gradient = 0;                     // offset into the gradients, (inputs + 1, width)
+  size_t bias_gradient = 0;                // offset among the chunks' gradients
   Norm norm;
   Buffer forward, backward, bias;          // panels of W and W^T, padded bias
   Buffer target_forward, target_bias;
 
-  // Take memory, and a place among the gradients from `end` on.
+  // Take memory, and a place among the chunks' gradients from `end` on.
   void prepare(bool with_target, size_t& end) {
     width = padded(outputs);
     forward = Buffer(static_cast<size_t>(width) * inputs);
@@ -42,8 +42,8 @@ struct Layer {
       target_forward = Buffer(static_cast<size_t>(width) * inputs);
       target_bias = Buffer(width);
     }
-    gradient = end;
-    end += static_cast<size_t>(inputs + 1) * width;
+    bias_gradient = end;
+    end += width;
   }
 
   // Copy one row of the flat parameters (row `inputs`: the bias) into its panels.
@@ -96,22 +96,32 @@ struct Layer {
     if (!target) place_back(flat, 0, inputs);
   }
 
-  // Share the rows out for the optimiser. The layer must stay where it is from now on.
-  void add_tasks(std::vector<Task>& tasks) {
-    constexpr int kRows = 8;
-    for (int begin = 0; begin <= inputs; begin += kRows) {
-      const int end = std::min(begin + kRows, inputs + 1);
-      Task task;
-      for (int row = begin; row < end; ++row) {
-        size_t at = gradient + static_cast<size_t>(row) * width;
-        for (const Segment& s : segments) {
-          const size_t weights = s.weight + static_cast<size_t>(row) * s.columns;
-          task.add(row == inputs ? s.bias : weights, at, s.columns);
-          at += s.columns;
-        }
+  // Share the rows out for the optimiser; product(begin, end, batch, out) writes the gradient of
+  // rows of W. The layer must stay where it is from now on.
+  template <class F>
+  void add_tasks(std::vector<Task>& tasks, F product) {
+    const auto add = [&](Task& task, int row, int at, size_t partial) {
+      for (const Segment& s : segments) {
+        const bool last = row == inputs;
+        const size_t weights = s.weight + static_cast<size_t>(row) * s.columns;
+        task.add_at(at, last ? s.bias : weights, partial, s.columns);
+        at += s.columns;
+        if (last) partial += s.columns;
       }
+      task.size += width;
+    };
+    constexpr int kRows = 32;  // whole lines of the cache in W^T's panels
+    for (int begin = 0; begin < inputs; begin += kRows) {
+      const int end = std::min(begin + kRows, inputs);
+      Task task;
+      for (int row = begin; row < end; ++row) add(task, row, task.size, Task::kProduct);
+      if (end == inputs) add(task, inputs, task.size, bias_gradient);
+      task.product = [product, begin, end](int batch, float* out) {
+        product(begin, end, batch, out);
+      };
       task.place = [this, begin, end](const float* flat, bool target) {
         for (int row = begin; row < end; ++row) place(flat, row, target);
+        if (end == inputs) place(flat, inputs, target);
         if (!target) place_back(flat, begin, end);
       };
       tasks.push_back(std::move(task));
@@ -199,28 +209,32 @@ inline void hidden_backward(const Layer& layer, const float* flat, const Dropout
                       gradients);
 }
 
-// Gradient of W and b from x and dy, written, not added.
-inline void weight_gradient(const Layer& layer, const float* x, ptrdiff_t x_row, const float* dy,
-                            ptrdiff_t dy_row, int rows, float* gradients) {
+// Gradient of rows [begin, end) of W from x and dy, written, not added.
+inline void weight_gradient(const Layer& layer, int begin, int end, const float* x,
+                            ptrdiff_t x_row, const float* dy, ptrdiff_t dy_row, int batch,
+                            float* out) {
   Product g{};
-  g.rows = layer.inputs;
-  g.inner = rows;
+  g.rows = end - begin;
+  g.inner = batch;
   g.columns = layer.width;
-  g.a = x;
+  g.a = x + begin;
   g.a_row = 1;
   g.a_inner = x_row;
   g.b = dy;
   g.b_panel = kPanel;
   g.b_inner = dy_row;
-  g.c = gradients + layer.gradient;
+  g.c = out;
   g.c_row = layer.width;
   multiply<Finish::kPlain>(g);
-  float* bias = g.c + static_cast<size_t>(layer.inputs) * layer.width;
-  std::memset(bias, 0, layer.width * sizeof(float));
-  for (int r = 0; r < rows; ++r) {
-    for (int i = 0; i < layer.width; i += kLanes) {
-      store(bias + i, load(bias + i) + load(dy + r * dy_row + i));
-    }
+}
+
+// A chunk's gradient of b, written, not added.
+inline void bias_gradient(const Layer& layer, const float* dy, ptrdiff_t dy_row, int rows,
+                          float* gradients) {
+  for (int i = 0; i < layer.width; i += kLanes) {
+    Vec total{};
+    for (int r = 0; r < rows; ++r) total += load(dy + r * dy_row + i);
+    store(gradients + layer.bias_gradient + i, total);
   }
 }
 

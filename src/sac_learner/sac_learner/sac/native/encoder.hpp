@@ -16,7 +16,8 @@ struct Convolution {
   Plane out;                       // after pooling; its border is the next layer's padding
   int pool, pool_stride;           // pool 1: none
   int rows, columns;               // positions that count, before pooling
-  size_t weight, bias, gradient;   // offsets; filters are (out, in, ky, kx), gradients likewise
+  size_t weight, bias;             // offsets; filters are (out, in, ky, kx)
+  size_t gradient;                 // among the chunks' gradients, in the same order
   Buffer forward, backward, biases;  // (ky, kx, in, out), (ky, kx, out, in)
   Buffer target_forward, target_biases;
 

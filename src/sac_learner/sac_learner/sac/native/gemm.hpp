@@ -73,6 +73,9 @@ inline void tile(const Product& g, int row, int panel) {
   const ptrdiff_t a_row = g.a_row, a_inner = g.a_inner, b_inner = g.b_inner;
   for (int k = g.inner; k > 0; --k) {
     const Vec b0 = load(b), b1 = load(b + kLanes);
+    // The next panel, into the second-level cache: it may be in another core's.
+    __builtin_prefetch(b + g.b_panel, 0, 2);
+    __builtin_prefetch(b + g.b_panel + kLanes, 0, 2);
 #pragma GCC unroll 16
     for (int m = 0; m < M; ++m) {
       const float factor = a[m * a_row];

@@ -36,8 +36,9 @@ void sac_destroy(void* learner) { delete static_cast<sac::Learner*>(learner); }
 // Read parameters anew that were written from outside; no step may be under way.
 void sac_refresh(void* learner) { static_cast<sac::Learner*>(learner)->refresh(); }
 
-// Take one step after those handed over before. Returns at once, unless two are under way: what the
-// step points to must stay until two later calls have returned, or sac_wait has.
+// Take one step after those handed over before, on which the caller works meanwhile. Up to two steps
+// are under way on return: what this one points to must stay until two later calls have returned, or
+// sac_wait has.
 void sac_submit(void* learner, const SacStep* step) {
   static_cast<sac::Learner*>(learner)->submit(*step);
 }

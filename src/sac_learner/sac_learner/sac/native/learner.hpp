@@ -1,8 +1,9 @@
 // One update of Soft Actor-Critic, shared out among a team of threads.
 //
-// Each thread takes a share of the batch through all layers of all networks with its own serial
-// products, so an update needs five barriers instead of two per matrix product. The mathematics is
-// that of reference.py, equations there.
+// A chunk of the batch goes through all layers of all networks as one task with its own serial
+// products; then some rows of a weight matrix are one task, with the product that is their gradient
+// and their step of Adam. So an update has four phases, and its result does not depend on the number
+// of threads. The mathematics is that of reference.py, equations there.
 #pragma once
 
 #include <algorithm>
@@ -19,6 +20,7 @@
 namespace sac {
 
 constexpr float kClipEpsilon = 1e-6f;
+constexpr int kRows = 24, kImages = 16;  // of a chunk, at most; without and with images
 
 class Learner {
  public:
@@ -33,16 +35,17 @@ class Learner {
         policy_optimizer_(memory.actor, memory.actor_m, memory.actor_v, nullptr),
         critic_optimizer_(memory.critic, memory.critic_m, memory.critic_v,
                           shape.has_target ? memory.target : nullptr),
-        team_(shape.threads, [this](int rank, unsigned job) { share(rank, job); }) {
+        team_(shape.threads,
+              {kPhases, [this](unsigned job, int phase) { return begin(job, phase); },
+               [this](unsigned job, int phase, int task, int rank) { run(job, phase, task, rank); },
+               [this](unsigned job, int phase) { end(job, phase); }}) {
     sight_.add_tasks(policy_optimizer_.tasks, critic_optimizer_.tasks);
     policy_.add_tasks(policy_optimizer_.tasks);
     critics_.add_tasks(critic_optimizer_.tasks);
-    for (Worker& w : workers_) {
-      w.critic_gradient = Buffer(critic_size_);
-      w.policy_gradient = Buffer(policy_size_);
-      critic_gradients_.push_back(w.critic_gradient.get());
-      policy_gradients_.push_back(w.policy_gradient.get());
-    }
+    policy_optimizer_.prepare();
+    critic_optimizer_.prepare();
+    const int largest = std::max(policy_optimizer_.largest(), critic_optimizer_.largest());
+    for (Worker& w : workers_) w.gradient = Buffer(largest);
     refresh();
   }
 
@@ -53,15 +56,11 @@ class Learner {
     critics_.refresh();
   }
 
-  // Hand a step over; waits only while kAhead of them are under way.
+  // Hand a step over, and work on those before until only one is left, past its first phase: what
+  // the caller does meanwhile then delays nobody.
   void submit(const SacStep& step) {
-    if (step.batch > capacity_) {
-      team_.wait();
-      reserve(step.batch);
-    }
-    team_.wait(kAhead - 1);
-    steps_[next_++ % kAhead] = step;
-    team_.submit();
+    if (step.batch > capacity_ || step.critic.clip > 0.0f || step.actor.clip > 0.0f) prepare(step);
+    team_.submit([&](unsigned job) { steps_[job % kAhead] = step; });
   }
 
   void wait() { team_.wait(); }
@@ -69,90 +68,165 @@ class Learner {
  private:
   static constexpr unsigned kAhead = 2;
 
-  // What each thread adds up. The critics know the first two.
-  enum Sum { kLoss, kValue, kCriticSquares, kPolicyLoss, kLogProb, kPolicySquares, kSums };
+  // A gradient that is clipped is kept until its norm is known.
+  enum Phase {
+    kCriticRows,
+    kCriticWeights,
+    kCriticClipped,
+    kPolicyRows,
+    kPolicyWeights,
+    kPolicyClipped,
+    kPhases
+  };
 
+  // What each chunk adds up. The critics know the first two.
+  enum Sum { kLoss, kValue, kPolicyLoss, kLogProb, kSums };
+
+  // A thread's own memory.
   struct Worker {
-    Policy::Scratch policy;
     Critics::Scratch critics;
     Sight::Scratch sight;
-    Buffer critic_gradient, policy_gradient;
-    Buffer target, climbed;
-    float alpha;  // temperature before its step
+    Buffer target, climbed, dfeatures, gradient;
+  };
+
+  struct alignas(64) Chunk {
     double sums[kSums];
   };
 
   struct Rows {
-    int begin, count;
+    int chunk, begin, count;
   };
 
-  // A thread's share of the batch; images go in whole groups of kLanes.
-  Rows rows(int batch, int rank) const {
-    const int unit = sight_.present() ? kLanes : 1;
-    const long units = (batch + unit - 1) / unit;
-    const auto first = [&](int n) {
-      return static_cast<int>(std::min<long>(batch, units * n / team_.size() * unit));
-    };
-    return {first(rank), first(rank + 1) - first(rank)};
+  // The batch in chunks of about 20 rows, which one, two, three, four and six threads share evenly;
+  // with images in whole groups of kLanes. Independent of the threads, as sums over chunks round.
+  Division division(int batch) const {
+    if (sight_.present()) return {batch, (batch + kImages - 1) / kImages};
+    const int even = (batch + 12 * kRows - 1) / (12 * kRows) * 12;
+    return {batch, std::max(1, std::min(even, batch / 8))};
   }
 
-  void reserve(int batch) {
-    if (batch <= capacity_) return;
-    capacity_ = batch;
-    const int most = batch / team_.size() + kLanes;
+  Rows rows(const Division& all, int chunk) const {
+    if (sight_.present()) {
+      return {chunk, chunk * kImages, std::min(kImages, all.batch - chunk * kImages)};
+    }
+    return {chunk, all.begin(chunk), all.begin(chunk + 1) - all.begin(chunk)};
+  }
+
+  // Take memory that a step needs.
+  void prepare(const SacStep& step) {
+    wait();
+    if (step.critic.clip > 0.0f) critic_optimizer_.allow_keeping();
+    if (step.actor.clip > 0.0f) policy_optimizer_.allow_keeping();
+    if (step.batch <= capacity_) return;
+    capacity_ = step.batch;
+    policy_.reserve(capacity_);
+    critics_.reserve(capacity_);
+    sight_.reserve(capacity_);
+    const int chunks = division(capacity_).chunks;  // smaller batches have no more
+    chunks_.resize(chunks);
+    critic_optimizer_.partials.reserve(chunks, critic_size_);
+    policy_optimizer_.partials.reserve(chunks, policy_size_);
+    constexpr int most = 2 * kRows;
     for (Worker& w : workers_) {
-      w.policy = policy_.scratch(most);
       w.critics = critics_.scratch(most);
       w.sight = sight_.scratch(most);
       w.target = Buffer(most);
       w.climbed = Buffer(most);
+      w.dfeatures = Buffer(static_cast<size_t>(most) * padded(sight_.features()));
     }
   }
 
-  // The whole update as one thread sees it.
-  void share(int rank, unsigned job) {
+  // Number of tasks of a phase.
+  int begin(unsigned job, int phase) {
     const SacStep& step = steps_[job % kAhead];
-    const Rows mine = rows(step.batch, rank);
+    const int critic_tasks = static_cast<int>(critic_optimizer_.tasks.size());
+    const int policy_tasks = static_cast<int>(policy_optimizer_.tasks.size());
+    switch (phase) {
+      case kCriticRows:
+        alpha_ = std::exp(*memory_.log_alpha);
+        division_ = division(step.batch);
+        return division_.chunks;
+      case kCriticWeights:
+        return critic_tasks;
+      case kCriticClipped:
+        return step.critic.clip > 0.0f ? critic_tasks : 0;
+      case kPolicyRows:
+        return step.update_actor ? division_.chunks : 0;
+      case kPolicyWeights:
+        return step.update_actor ? policy_tasks : 0;
+      default:
+        return step.update_actor && step.actor.clip > 0.0f ? policy_tasks : 0;
+    }
+  }
+
+  void run(unsigned job, int phase, int task, int rank) {
+    const SacStep& step = steps_[job % kAhead];
     Worker& w = workers_[rank];
-    w.alpha = std::exp(*memory_.log_alpha);
-    std::fill(w.sums, w.sums + kSums, 0.0);
-    observe(w, step, mine);
-    critic_gradient(w, step, mine);
-    team_.barrier();
-    optimise(rank, critic_optimizer_, critic_gradients_, step.critic, kCriticSquares,
-             step.update_target ? step.tau : 0.0f);
-    team_.barrier();
-    if (rank == 0) report_critics(step);
-    if (!step.update_actor) return;
-    policy_gradient(w, step, mine);
-    team_.barrier();
-    optimise(rank, policy_optimizer_, policy_gradients_, step.actor, kPolicySquares, 0.0f);
-    team_.barrier();
-    if (rank == 0) finish_policy(step);
+    const float tau = step.update_target ? step.tau : 0.0f;
+    switch (phase) {
+      case kCriticRows:
+        return critic_rows(w, step, rows(division_, task));
+      case kCriticWeights:
+        return weights(w, critic_optimizer_, task, step.critic, tau);
+      case kCriticClipped:
+        return critic_optimizer_.step_kept(critic_optimizer_.tasks[task], step.critic, scale_, tau);
+      case kPolicyRows:
+        return policy_rows(w, step, rows(division_, task));
+      case kPolicyWeights:
+        return weights(w, policy_optimizer_, task, step.actor, 0.0f);
+      default:
+        return policy_optimizer_.step_kept(policy_optimizer_.tasks[task], step.actor, scale_, 0.0f);
+    }
+  }
+
+  // What a thread alone does after a phase.
+  void end(unsigned job, int phase) {
+    const SacStep& step = steps_[job % kAhead];
+    if (phase == kCriticWeights) {
+      report_critics(step);
+      scale_ = clipping(critic_optimizer_, step.critic);
+    } else if (phase == kPolicyWeights) {
+      finish_policy(step);
+      scale_ = clipping(policy_optimizer_, step.actor);
+    }
+  }
+
+  void weights(Worker& w, Optimizer& optimizer, int task, const SacOptimizer& settings, float tau) {
+    if (settings.clip > 0.0f) {
+      optimizer.keep(optimizer.tasks[task], division_);
+    } else {
+      optimizer.step(optimizer.tasks[task], division_, settings, tau, w.gradient.get());
+    }
+  }
+
+  static float clipping(const Optimizer& optimizer, const SacOptimizer& settings) {
+    if (settings.clip <= 0.0f) return 1.0f;
+    const float norm = static_cast<float>(std::sqrt(optimizer.squares()));
+    return std::min(1.0f, settings.clip / (norm + kClipEpsilon));
   }
 
   double total(Sum which) const {
     double total = 0.0;
-    for (const Worker& w : workers_) total += w.sums[which];
+    for (int i = 0; i < division_.chunks; ++i) total += chunks_[i].sums[which];
     return total;
   }
 
   void report_critics(const SacStep& step) const {
     step.metrics[0] = static_cast<float>(total(kLoss) / step.batch);
     step.metrics[1] = static_cast<float>(total(kValue) / step.batch / shape_.critics);
-    step.metrics[2] = static_cast<float>(std::sqrt(total(kCriticSquares)));
+    step.metrics[2] = static_cast<float>(std::sqrt(critic_optimizer_.squares()));
   }
 
   // Report on the policy and step the temperature, whose objective [SAC] eq. 18 is its own
   // derivative by log alpha.
   void finish_policy(const SacStep& step) const {
-    const double alpha = workers_[0].alpha, log_prob = total(kLogProb) / step.batch;
+    const double alpha = alpha_, log_prob = total(kLogProb) / step.batch;
     const double slope = -alpha * (log_prob + step.target_entropy);
     step.metrics[3] = static_cast<float>(total(kPolicyLoss) / step.batch);
     step.metrics[4] = static_cast<float>(log_prob);
-    step.metrics[5] = workers_[0].alpha;
+    step.metrics[5] = alpha_;
     step.metrics[6] = static_cast<float>(slope);
-    step.metrics[7] = static_cast<float>(std::sqrt(total(kPolicySquares)));
+    step.metrics[7] = static_cast<float>(std::sqrt(policy_optimizer_.squares()));
     if (!step.learn_temperature) return;
     const SacOptimizer& o = step.temperature;
     const double m = o.beta1 * *memory_.log_alpha_m + (1.0 - o.beta1) * slope;
@@ -163,66 +237,80 @@ class Learner {
                                              (std::sqrt(v / o.correction2) + o.epsilon));
   }
 
+  // Everything of a chunk up to the gradient of the critics' layers.
+  void critic_rows(Worker& w, const SacStep& step, Rows mine) {
+    Chunk& chunk = chunks_[mine.chunk];
+    std::fill(chunk.sums, chunk.sums + kSums, 0.0);
+    observe(w, step, mine);
+    const int v = shape_.vector, a = shape_.action, n = mine.count;
+    const size_t skipped = static_cast<size_t>(mine.begin);
+    const Policy::Trace& policy = policy_.kept();
+    join(w.critics.pass.input.get(), w.sight.next_features.get(), step.next_vector + skipped * v,
+         policy.action.get() + skipped * a, n);
+    float* y = w.target.get();
+    critics_.least(w.critics, step, mine.begin, n, y);
+    const float entropy = step.entropy_backup ? alpha_ : 0.0f;
+    for (int r = 0; r < n; ++r) {
+      const float value = y[r] - entropy * policy.log_prob.get()[skipped + r];
+      y[r] = step.reward[skipped + r] + step.discount[skipped + r] * value;
+    }
+    join(critics_.kept().input.get() + skipped * critics_.inputs(), sight_.seen(mine.begin),
+         step.vector + skipped * v, step.action + skipped * a, n);
+    float* gradients = critic_optimizer_.partials.of(mine.chunk);
+    critics_.gradient(w.critics, step, y, mine.begin, n, chunk.sums, gradients);
+    if (!sight_.present()) return;
+    sight_.critic_gradient(w.sight, mine.begin, n, w.critics.dfeatures.get(),
+                           padded(sight_.features()), gradients);
+  }
+
   // Image features of all networks, and the policy at s' and s; where it shares the critics'
   // encoder, which is to take a step yet, at s' only.
   void observe(Worker& w, const SacStep& step, Rows mine) const {
-    const int v = shape_.vector, n = mine.count;
+    const int v = shape_.vector, n = mine.count, states = policy_.states() + mine.begin;
     const size_t skipped = static_cast<size_t>(mine.begin) * v;
-    fill(w.policy.input.get() + sight_.features(), step.next_vector + skipped, n);
-    fill(w.policy.input.get() + sight_.features() + static_cast<size_t>(n) * policy_.inputs(),
-         step.vector + skipped, n);
-    if (sight_.present()) sight_.look(w.sight, step, mine.begin, n, policy_rows(w, n));
-    const bool both = step.update_actor && !sight_.shared();
-    policy_.forward(w.policy, 0, both ? 2 * n : n);
-    policy_.sample(w.policy, 0, n, noise(step.next_noise, mine));
-    if (both) policy_.sample(w.policy, n, n, noise(step.noise, mine));
+    const Sight::PolicyRows out = policy_inputs(mine);
+    fill(out.next + sight_.features(), step.next_vector + skipped, n);
+    fill(out.now + sight_.features(), step.vector + skipped, n);
+    if (sight_.present()) sight_.look(w.sight, step, mine.begin, n, out);
+    policy_.forward(mine.begin, n);
+    policy_.sample(mine.begin, n, noise(step.next_noise, mine));
+    if (!step.update_actor || sight_.shared()) return;
+    policy_.forward(states, n);
+    policy_.sample(states, n, noise(step.noise, mine));
   }
 
-  void critic_gradient(Worker& w, const SacStep& step, Rows mine) const {
-    const int v = shape_.vector, a = shape_.action, n = mine.count;
-    const size_t skipped = static_cast<size_t>(mine.begin);
-    join(w, w.sight.next_features, step.next_vector + skipped * v, w.policy.action.get(), n);
-    float* y = w.target.get();
-    critics_.least(w.critics, step, mine.begin, n, y);
-    const float entropy = step.entropy_backup ? w.alpha : 0.0f;
-    for (int r = 0; r < n; ++r) {
-      const float value = y[r] - entropy * w.policy.log_prob.get()[r];
-      y[r] = step.reward[mine.begin + r] + step.discount[mine.begin + r] * value;
+  // Everything of a chunk up to the gradient of the policy's layers.
+  void policy_rows(Worker& w, const SacStep& step, Rows mine) {
+    const int n = mine.count, states = policy_.states() + mine.begin;
+    if (sight_.present()) sight_.look_again(w.sight, mine.begin, n, policy_inputs(mine));
+    if (sight_.shared()) {
+      policy_.forward(states, n);
+      policy_.sample(states, n, noise(step.noise, mine));
     }
-    join(w, w.sight.features, step.vector + skipped * v, step.action + skipped * a, n);
-    float* gradients = w.critic_gradient.get();
-    critics_.gradient(w.critics, step, y, mine.begin, n, w.sums, gradients);
-    if (!sight_.present()) return;
-    sight_.critic_gradient(w.sight, n, w.critics.dfeatures.get(), padded(sight_.features()),
+    const Policy::Trace& policy = policy_.kept();
+    join(w.critics.pass.input.get(), sight_.seen(mine.begin),
+         step.vector + static_cast<size_t>(mine.begin) * shape_.vector,
+         policy.action.get() + static_cast<size_t>(states) * shape_.action, n);
+    const float* log_prob = policy.log_prob.get() + states;
+    float* climbed = w.climbed.get();
+    critics_.action_gradient(w.critics, step, mine.begin, n, climbed);
+    double* sums = chunks_[mine.chunk].sums;
+    for (int r = 0; r < n; ++r) {
+      sums[kPolicyLoss] += static_cast<double>(alpha_) * log_prob[r] - climbed[r];
+      sums[kLogProb] += log_prob[r];
+    }
+    float* gradients = policy_optimizer_.partials.of(mine.chunk);
+    policy_.gradient(mine.begin, n, noise(step.noise, mine), w.critics.daction.get(), alpha_,
+                     1.0f / static_cast<float>(step.batch), w.dfeatures.get(), gradients);
+    if (!sight_.present() || sight_.shared()) return;
+    sight_.policy_gradient(w.sight, mine.begin, n, w.dfeatures.get(), padded(sight_.features()),
                            gradients);
   }
 
-  void policy_gradient(Worker& w, const SacStep& step, Rows mine) const {
-    const int n = mine.count;
-    if (sight_.present()) sight_.look_again(w.sight, n, policy_rows(w, n));
-    if (sight_.shared()) {
-      policy_.forward(w.policy, n, n);
-      policy_.sample(w.policy, n, n, noise(step.noise, mine));
-    }
-    join(w, w.sight.features, step.vector + static_cast<size_t>(mine.begin) * shape_.vector,
-         w.policy.action.get() + static_cast<size_t>(n) * shape_.action, n);
-    const float* log_prob = w.policy.log_prob.get() + n;
-    const float* climbed = w.climbed.get();
-    critics_.action_gradient(w.critics, step, mine.begin, n, w.climbed.get());
-    for (int r = 0; r < n; ++r) {
-      w.sums[kPolicyLoss] += static_cast<double>(w.alpha) * log_prob[r] - climbed[r];
-      w.sums[kLogProb] += log_prob[r];
-    }
-    policy_.gradient(w.policy, n, noise(step.noise, mine), w.critics.daction.get(), w.alpha,
-                     1.0f / static_cast<float>(step.batch), w.policy_gradient.get());
-    if (!sight_.present() || sight_.shared()) return;
-    sight_.policy_gradient(w.sight, n, w.policy.dinput.get(), padded(sight_.features()),
-                           w.policy_gradient.get());
-  }
-
-  Sight::PolicyRows policy_rows(Worker& w, int n) const {
+  Sight::PolicyRows policy_inputs(Rows mine) const {
     const ptrdiff_t row = policy_.inputs();
-    return {w.policy.input.get(), w.policy.input.get() + n * row, row};
+    float* input = policy_.kept().input.get();
+    return {input + mine.begin * row, input + (policy_.states() + mine.begin) * row, row};
   }
 
   const float* noise(const float* all, Rows mine) const {
@@ -237,36 +325,14 @@ class Learner {
   }
 
   // (features, vector, action) of the transitions, side by side, as the critics' input.
-  void join(Worker& w, const Buffer& features, const float* vector, const float* action,
+  void join(float* to, const float* features, const float* vector, const float* action,
             int rows) const {
     const int f = sight_.features(), v = shape_.vector, a = shape_.action;
-    float* to = w.critics.input.get();
     for (int r = 0; r < rows; ++r, to += f + v + a, vector += v, action += a) {
-      if (f) std::memcpy(to, features.get() + static_cast<size_t>(r) * f, f * sizeof(float));
+      if (f) std::memcpy(to, features + static_cast<size_t>(r) * f, f * sizeof(float));
       std::memcpy(to + f, vector, v * sizeof(float));
       std::memcpy(to + f + v, action, a * sizeof(float));
     }
-  }
-
-  // Adam over this thread's share of the parameters, in every form in which they are kept.
-  void optimise(int rank, Optimizer& optimizer, const std::vector<const float*>& gradients,
-                const SacOptimizer& settings, Sum squares, float tau) {
-    double& mine = workers_[rank].sums[squares];
-    float scale = 1.0f;
-    if (settings.clip > 0.0f) {
-      optimizer.each(rank, team_.size(),
-                     [&](const Task& task) { mine += optimizer.squares(task, gradients); });
-      team_.barrier();
-      double total = 0.0;
-      for (const Worker& w : workers_) total += w.sums[squares];
-      const float norm = static_cast<float>(std::sqrt(total));
-      scale = std::min(1.0f, settings.clip / (norm + kClipEpsilon));
-    }
-    double stepped = 0.0;
-    optimizer.each(rank, team_.size(), [&](Task& task) {
-      stepped += optimizer.step(task, settings, gradients, scale, tau);
-    });
-    if (settings.clip <= 0.0f) mine = stepped;
   }
 
   const SacShape shape_;
@@ -277,10 +343,12 @@ class Learner {
   Policy policy_;
   Critics critics_;
   Optimizer policy_optimizer_, critic_optimizer_;
-  std::vector<const float*> policy_gradients_, critic_gradients_;  // of all threads
+  std::vector<Chunk> chunks_;
   int capacity_ = 0;
-  unsigned next_ = 0;
   SacStep steps_[kAhead];
+  Division division_{};      // of the step under way
+  float alpha_ = 0.0f;       // temperature before it
+  float scale_ = 1.0f;       // that clips the gradient
   Team team_;  // last, so that its threads end before what they work on
 };
 

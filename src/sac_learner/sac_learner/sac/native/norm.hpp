@@ -38,7 +38,7 @@ struct Norm {
   bool present = false;
   int units = 0;
   size_t scale = 0, shift = 0;  // offsets into the flat parameters
-  size_t gradient = 0;          // of the scales, then of the shifts
+  size_t gradient = 0;          // of the scales, then of the shifts, among the chunks' gradients
 
   void prepare(int size, size_t at, size_t shift_at, size_t& end) {
     present = true;

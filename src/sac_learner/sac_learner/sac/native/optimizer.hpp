@@ -1,4 +1,4 @@
-// Adam over a thread's share of the parameters; the threads' gradients are summed on the way.
+// Adam over some parameters at a time, as soon as their gradient is known.
 #pragma once
 
 #include <algorithm>
@@ -9,72 +9,144 @@
 
 #include "gemm.hpp"
 #include "interface.hpp"
+#include "memory.hpp"
 
 namespace sac {
 
-// Parameters that lie side by side, and where their gradients are.
-struct Span {
-  size_t parameter, gradient;
-  int count;
+// Gradients that each chunk of the batch contributes to.
+class Partials {
+ public:
+  void reserve(int chunks, size_t size) {
+    chunks_.clear();
+    for (int i = 0; i < chunks; ++i) chunks_.emplace_back(size);
+  }
+  float* of(int chunk) const { return chunks_[chunk].get(); }
+
+  // Sum over the first `chunks`, in their order.
+  void sum(int chunks, size_t offset, int n, float* out) const {
+    std::memcpy(out, of(0) + offset, n * sizeof(float));
+    for (int c = 1; c < chunks; ++c) {
+      const float* __restrict from = of(c) + offset;
+      for (int i = 0; i < n; ++i) out[i] += from[i];
+    }
+  }
+
+ private:
+  std::vector<Buffer> chunks_;
 };
 
-// Parameters that one thread steps.
-struct Task {
-  std::vector<Span> spans;
-  std::function<void(const float* flat, bool target)> place;  // copies them into other forms
-  long cost = 0;
+// How the batch is divided.
+struct Division {
+  int batch, chunks;
+  int begin(int chunk) const { return static_cast<int>(static_cast<long>(batch) * chunk / chunks); }
+};
 
-  void add(size_t parameter, size_t gradient, int count) {
-    spans.push_back({parameter, gradient, count});
-    cost += count;
+// Parameters that one thread steps at a time.
+struct Task {
+  static constexpr size_t kProduct = ~size_t{0};
+
+  // Parameters that lie side by side, and where the task's gradient has theirs.
+  struct Span {
+    size_t parameter;
+    int at, count;
+    size_t partial;  // offset among what the chunks contributed, or kProduct
+  };
+
+  std::vector<Span> spans;
+  int size = 0;  // of the gradient
+  std::function<void(int batch, float* out)> product;         // writes what no chunk contributes
+  std::function<void(const float* flat, bool target)> place;  // copies them into other forms
+  double squares = 0.0;
+  size_t kept = 0;  // where the gradient is kept until its norm is known
+
+  void add(size_t parameter, size_t partial, int count) {
+    add_at(size, parameter, partial, count);
+    size += padded(count);
+  }
+
+  void add_at(int at, size_t parameter, size_t partial, int count) {
+    if (!spans.empty() && partial == kProduct) {
+      Span& last = spans.back();
+      if (last.partial == kProduct && last.parameter + last.count == parameter &&
+          last.at + last.count == at) {
+        last.count += count;
+        return;
+      }
+    }
+    spans.push_back({parameter, at, count, partial});
   }
 };
 
 class Optimizer {
  public:
   std::vector<Task> tasks;
+  Partials partials;
 
   Optimizer(float* flat, float* first, float* second, float* target)
       : flat_(flat), first_(first), second_(second), target_(target) {}
 
-  // The tasks of one of `threads` threads.
-  template <class F>
-  void each(int rank, int threads, F work) {
-    long cost = 0, at = 0;
-    for (const Task& task : tasks) cost += task.cost;
-    const long from = cost * rank / threads, to = cost * (rank + 1) / threads;
+  // Call once all tasks are there.
+  void prepare() {
     for (Task& task : tasks) {
-      if (at >= from && at < to) work(task);
-      at += task.cost;
+      task.kept = size_;
+      size_ += padded(task.size);
+      largest_ = std::max(largest_, task.size);
     }
   }
 
-  // Sum of squares of a task's gradient.
-  double squares(const Task& task, const std::vector<const float*>& gradients) const {
+  int largest() const { return largest_; }  // size of a task's gradient
+
+  // Step a task's parameters, and its target by `tau`. `scratch` takes the gradient.
+  void step(Task& task, const Division& division, const SacOptimizer& o, float tau,
+            float* scratch) {
+    gradient(task, division, scratch);
+    step(task, o, scratch, 1.0f, tau);
+  }
+
+  // Take the memory that keeping gradients needs.
+  void allow_keeping() {
+    if (!kept_.get()) kept_ = Buffer(size_);
+  }
+
+  // Keep the gradient of a task until `step_kept`.
+  void keep(Task& task, const Division& division) {
+    gradient(task, division, kept_.get() + task.kept);
+  }
+
+  void step_kept(Task& task, const SacOptimizer& o, float scale, float tau) {
+    step(task, o, kept_.get() + task.kept, scale, tau);
+  }
+
+  // Sum of squares of the whole gradient.
+  double squares() const {
     double total = 0.0;
-    for (const Span& span : task.spans) {
-      float g[kSpan];
-      for (int i = 0; i < span.count; i += kSpan) {
-        const int n = std::min(kSpan, span.count - i);
-        sum(gradients, span.gradient + i, n, g);
-        for (int k = 0; k < n; ++k) total += static_cast<double>(g[k]) * g[k];
-      }
-    }
+    for (const Task& task : tasks) total += task.squares;
     return total;
   }
 
-  // Step a task's parameters by `scale` times the gradient, and its target by `tau`; returns the
-  // sum of squares of the gradient.
-  double step(Task& task, const SacOptimizer& o, const std::vector<const float*>& gradients,
-              float scale, float tau) {
-    float* target = tau > 0.0f ? target_ : nullptr;
+ private:
+  void gradient(Task& task, const Division& division, float* out) const {
+    if (task.product) task.product(division.batch, out);
     double total = 0.0;
-    for (const Span& span : task.spans) {
-      alignas(64) float g[kSpan];
+    for (const Task::Span& span : task.spans) {
+      float* g = out + span.at;
+      if (span.partial != Task::kProduct) partials.sum(division.chunks, span.partial, span.count, g);
+      Vec sums{};
+      int i = 0;
+      for (; i + kLanes <= span.count; i += kLanes) sums += load(g + i) * load(g + i);
+      for (; i < span.count; ++i) total += static_cast<double>(g[i]) * g[i];
+      total += sum(sums);
+    }
+    task.squares = total;
+  }
+
+  void step(Task& task, const SacOptimizer& o, const float* gradient, float scale, float tau) {
+    constexpr int kSpan = 512;  // elements whose target follows while they are in cache
+    float* target = tau > 0.0f ? target_ : nullptr;
+    for (const Task::Span& span : task.spans) {
       for (int i = 0; i < span.count; i += kSpan) {
         const int n = std::min(kSpan, span.count - i);
-        sum(gradients, span.gradient + i, n, g);
-        total += step(o, g, span.parameter + i, n, scale);
+        adam(o, gradient + span.at + i, span.parameter + i, n, scale);
         if (target) {
           const float* __restrict p = flat_ + span.parameter + i;
           float* __restrict t = target + span.parameter + i;
@@ -86,21 +158,9 @@ class Optimizer {
       task.place(flat_, false);
       if (target) task.place(target, true);
     }
-    return total;
   }
 
- private:
-  static constexpr int kSpan = 512;  // elements of a gradient summed at a time
-
-  static void sum(const std::vector<const float*>& gradients, size_t offset, int n, float* out) {
-    std::memcpy(out, gradients[0] + offset, n * sizeof(float));
-    for (size_t t = 1; t < gradients.size(); ++t) {
-      const float* g = gradients[t] + offset;
-      for (int i = 0; i < n; ++i) out[i] += g[i];
-    }
-  }
-
-  double step(const SacOptimizer& o, const float* gradient, size_t at, int n, float scale) {
+  void adam(const SacOptimizer& o, const float* gradient, size_t at, int n, float scale) {
     const float rate = o.learning_rate / o.correction1;
     const float root = 1.0f / std::sqrt(o.correction2);
     const float decay = 1.0f - o.learning_rate * o.weight_decay;
@@ -111,13 +171,8 @@ class Optimizer {
     float* __restrict p = flat_ + at;
     float* __restrict m = first_ + at;
     float* __restrict v = second_ + at;
-    double squares = 0.0;
-    Vec sums{};
-    int i = 0;
-    for (; i + kLanes <= n; i += kLanes) sums += load(d + i) * load(d + i);
-    for (; i < n; ++i) squares += static_cast<double>(d[i]) * d[i];
 #pragma GCC ivdep
-    for (i = 0; i < n; ++i) {
+    for (int i = 0; i < n; ++i) {
       const float change = scale * d[i];
       const float mean = beta1 * m[i] + rest1 * change;
       const float power = beta2 * v[i] + rest2 * change * change;
@@ -125,10 +180,12 @@ class Optimizer {
       v[i] = power;
       p[i] = decay * p[i] - rate * mean / (std::sqrt(power) * root + epsilon);
     }
-    return squares + sac::sum(sums);
   }
 
   float *flat_, *first_, *second_, *target_;
+  size_t size_ = 0;
+  int largest_ = 0;
+  Buffer kept_;
 };
 
 }  // namespace sac

@@ -13,12 +13,12 @@ namespace sac {
 
 class Policy {
  public:
-  // A thread's own memory, for rows of next states and then of states.
-  struct Scratch {
+  // What a pass over the batch leaves: rows of next states, then of states.
+  struct Trace {
     Buffer input, heads, action, log_prob;
     std::vector<Buffer> hidden;
     std::vector<NormTrace> norms;
-    Buffer dhead, dy, dx, dinput;  // dinput: gradient of the image features, padded(features) wide
+    std::vector<Buffer> dy;  // gradients by hidden layers, then heads, of states only
   };
 
   // Parameters start at `at` of the flat vector, gradients at `gradient`, which is moved on.
@@ -62,32 +62,40 @@ class Policy {
     for (Layer& layer : layers_) layer.refresh(flat_, false);
   }
 
-  void add_tasks(std::vector<Task>& tasks) {
-    for (Layer& layer : layers_) layer.add_tasks(tasks);
-  }
-
-  Scratch scratch(int rows) const {
-    int widest = padded(features_);
-    for (const Layer& layer : layers_) widest = std::max(widest, layer.width);
-    const size_t twice = 2 * rows;
-    Scratch s;
-    s.input = Buffer(twice * inputs());
-    s.heads = Buffer(twice * padded(2 * actions_));
-    s.action = Buffer(twice * actions_);
-    s.log_prob = Buffer(twice);
-    for (size_t i = 0; i + 1 < layers_.size(); ++i) {
-      s.hidden.emplace_back(twice * stride(layers_[i].width));
-      s.norms.push_back(layers_[i].norm.trace(2 * rows, stride(layers_[i].width)));
+  // Take memory for a batch.
+  void reserve(int rows) {
+    const size_t n = rows, twice = 2 * n;
+    Trace t;
+    t.input = Buffer(twice * inputs());
+    t.heads = Buffer(twice * padded(2 * actions_));
+    t.action = Buffer(twice * actions_);
+    t.log_prob = Buffer(twice);
+    for (const Layer& layer : layers_) {
+      t.dy.emplace_back(n * stride(layer.width));
+      if (t.dy.size() == layers_.size()) break;
+      t.hidden.emplace_back(twice * stride(layer.width));
+      t.norms.push_back(layer.norm.trace(2 * rows, stride(layer.width)));
     }
-    s.dhead = Buffer(static_cast<size_t>(rows) * padded(2 * actions_));
-    s.dy = Buffer(static_cast<size_t>(rows) * stride(widest));
-    s.dx = Buffer(static_cast<size_t>(rows) * stride(widest));
-    s.dinput = Buffer(static_cast<size_t>(rows) * padded(features_));
-    return s;
+    trace_ = std::move(t);
+    states_ = rows;
+  }
+  const Trace& kept() const { return trace_; }
+  int states() const { return states_; }  // row at which states begin
+
+  void add_tasks(std::vector<Task>& tasks) {
+    for (size_t i = 0; i < layers_.size(); ++i) {
+      layers_[i].add_tasks(tasks, [this, i](int begin, int end, int batch, float* out) {
+        const ptrdiff_t x_row = i ? stride(layers_[i - 1].width) : inputs();
+        const float* x = (i ? trace_.hidden[i - 1].get() : trace_.input.get()) + states_ * x_row;
+        weight_gradient(layers_[i], begin, end, x, x_row, trace_.dy[i].get(),
+                        stride(layers_[i].width), batch, out);
+      });
+    }
   }
 
   // Means and log standard deviations for rows [first, first + rows) of the input.
-  void forward(Scratch& s, int first, int rows) const {
+  void forward(int first, int rows) const {
+    const Trace& s = trace_;
     const float* x = s.input.get() + static_cast<size_t>(first) * inputs();
     ptrdiff_t x_row = inputs();
     for (size_t i = 0; i + 1 < layers_.size(); ++i) {
@@ -104,7 +112,8 @@ class Policy {
   }
 
   // Actions and their log density for rows [first, first + rows).
-  void sample(Scratch& s, int first, int rows, const float* noise) const {
+  void sample(int first, int rows, const float* noise) const {
+    const Trace& s = trace_;
     for (int r = 0; r < rows; ++r) {
       const int row = first + r;
       sample(s.heads.get() + static_cast<size_t>(row) * padded(2 * actions_),
@@ -113,16 +122,20 @@ class Policy {
     }
   }
 
-  // Gradient of J_pi, [SAC] eq. 9, for rows [rows, 2 rows), given dQ/da, padded(actions) wide.
-  void gradient(Scratch& s, int rows, const float* noise, const float* dq_da, float alpha,
-                float scale, float* gradients) const {
-    const int a = actions_;
-    const ptrdiff_t head_row = padded(2 * a);
-    float* dhead = s.dhead.get();
+  // The way back of J_pi, [SAC] eq. 9, for states [begin, begin + rows), given their noise and
+  // dQ/da, padded(actions) wide: leaves what the products of the weights' gradients take, writes the
+  // others' of this chunk, and the gradient of the image features, padded(features) wide.
+  void gradient(int begin, int rows, const float* noise, const float* dq_da, float alpha,
+                float scale, float* dfeatures, float* gradients) const {
+    const Trace& s = trace_;
+    const int a = actions_, last = static_cast<int>(layers_.size()) - 1;
+    const size_t first = states_ + begin;
+    const ptrdiff_t head_row = padded(2 * a), dhead_row = stride(layers_[last].width);
+    float* dy = s.dy[last].get() + begin * dhead_row;
     for (int r = 0; r < rows; ++r) {
-      const float* head = s.heads.get() + (rows + r) * head_row;
-      const float* action = s.action.get() + static_cast<size_t>(rows + r) * a;
-      float* out = dhead + r * head_row;
+      const float* head = s.heads.get() + (first + r) * head_row;
+      const float* action = s.action.get() + (first + r) * a;
+      float* out = dy + r * dhead_row;
       for (int i = 0; i < a; ++i) {
         const float t = action[i];
         // d log pi / du = 2 tanh(u); da / du = 1 - tanh(u)^2
@@ -134,26 +147,24 @@ class Policy {
             free ? du * noise[static_cast<size_t>(r) * a + i] * std::exp(raw) - scale * alpha : 0.0f;
       }
     }
-    float* dy = dhead;
-    ptrdiff_t dy_row = head_row;
-    float *dx = s.dx.get(), *other = s.dy.get();
-    for (int i = static_cast<int>(layers_.size()) - 1; i >= 0; --i) {
+    for (int i = last;; --i) {
       const Layer& layer = layers_[i];
-      if (i + 1 < static_cast<int>(layers_.size())) {
-        const NormRows trace = s.norms[i].from(rows, stride(layer.width));
-        hidden_backward(layer, flat_, {}, dy, rows, trace, nullptr, gradients);
+      const ptrdiff_t dy_row = stride(layer.width);
+      if (i < last) {
+        hidden_backward(layer, flat_, {}, dy, rows, s.norms[i].from(first, dy_row), nullptr,
+                        gradients);
       }
-      const ptrdiff_t x_row = i ? stride(layers_[i - 1].width) : inputs();
-      const float* x = (i ? s.hidden[i - 1].get() : s.input.get()) + rows * x_row;
-      weight_gradient(layer, x, x_row, dy, dy_row, rows, gradients);
+      bias_gradient(layer, dy, dy_row, rows, gradients);
       if (i == 0) break;
-      backward(layer, 0, layer.inputs, dy, dy_row, dx, x_row, rows, {x, x_row});
+      const ptrdiff_t x_row = stride(layers_[i - 1].width);
+      float* dx = s.dy[i - 1].get() + begin * x_row;
+      backward(layer, 0, layer.inputs, dy, dy_row, dx, x_row, rows,
+               {s.hidden[i - 1].get() + first * x_row, x_row});
       dy = dx;
-      dy_row = x_row;
-      std::swap(dx, other);
     }
     if (features_) {
-      backward(layers_[0], 0, features_, dy, dy_row, s.dinput.get(), padded(features_), rows);
+      backward(layers_[0], 0, features_, dy, stride(layers_[0].width), dfeatures,
+               padded(features_), rows);
     }
   }
 
@@ -190,6 +201,8 @@ class Policy {
   int vector_, features_, actions_;
   float low_, high_;  // bounds of the log standard deviation
   std::vector<Layer> layers_;  // hidden layers, then the heads
+  Trace trace_;                // of the batch
+  int states_ = 0;
 };
 
 }  // namespace sac

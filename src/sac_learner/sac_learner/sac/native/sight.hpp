@@ -12,15 +12,20 @@ namespace sac {
 
 class Sight {
  public:
-  // A thread's own memory.
+  // A thread's own memory, for a chunk of the batch.
   struct Scratch {
-    std::vector<Buffer> images;      // of s, interleaved, kLanes at a time
-    std::vector<Encoder::Trace> critic_traces, policy_traces;
-    Encoder::Trace glance;           // of passes that need no way back
+    Encoder::Trace glance;  // of passes that need no way back
     Encoder::Scratch critic, policy;
-    Buffer features, next_features;  // as the critics see s and the targets s', a row each
+    Buffer next_features;   // as the targets see s'
     Buffer next_images;
     std::vector<uint8_t> shifted;
+  };
+
+  // What passes over the batch leave.
+  struct Trace {
+    std::vector<Buffer> images;  // of s, interleaved, kLanes at a time
+    std::vector<Encoder::Trace> critic, policy;
+    Buffer features;             // as the critics see s, a row each
   };
 
   // Where the policy wants its features: rows of s', then rows of s.
@@ -55,31 +60,41 @@ class Sight {
     critic_.add_tasks(critic);
   }
 
+  // Take memory for a batch.
+  void reserve(int rows) {
+    if (!present_) return;
+    Trace t;
+    for (int first = 0; first < rows; first += kLanes) {
+      t.images.emplace_back(image_size());
+      t.critic.push_back(critic_.trace());
+      if (!shared_) t.policy.push_back(policy_.trace());
+    }
+    t.features = Buffer(static_cast<size_t>(rows) * features());
+    trace_ = std::move(t);
+  }
+
   Scratch scratch(int rows) const {
     Scratch s;
     if (!present_) return s;
-    const size_t bytes = static_cast<size_t>(kLanes) * shape_.bytes();
-    for (int first = 0; first < rows; first += kLanes) {
-      s.images.emplace_back(bytes / sizeof(float) + 1);
-      s.critic_traces.push_back(critic_.trace());
-      if (!shared_) s.policy_traces.push_back(policy_.trace());
-    }
     s.glance = critic_.trace();
     s.critic = critic_.scratch();
     if (!shared_) s.policy = policy_.scratch();
-    s.features = Buffer(static_cast<size_t>(rows) * features());
     s.next_features = Buffer(static_cast<size_t>(rows) * features());
-    s.next_images = Buffer(bytes / sizeof(float) + 1);
-    s.shifted.resize(bytes);
+    s.next_images = Buffer(image_size());
+    s.shifted.resize(static_cast<size_t>(kLanes) * shape_.bytes());
     return s;
   }
 
-  // Look at the images of rows [begin, begin + rows) before the critics' step.
+  // As the critics see s, from row `begin` on.
+  const float* seen(int begin) const { return present_ ? features(trace_.features, begin) : nullptr; }
+
+  // Look at the images of rows [begin, begin + rows) before the critics' step; a chunk begins with a
+  // whole group of kLanes.
   void look(Scratch& s, const SacStep& step, int begin, int rows, const PolicyRows& out) const {
     const Encoder& eyes = shared_ ? critic_ : policy_;
     const int64_t* shifts = step.shifts ? step.shifts + 2 * begin : nullptr;
     const int64_t* next_shifts = shifts ? shifts + 2 * step.batch : nullptr;
-    each_group(rows, [&](int group, int first, int count) {
+    each_group(begin, rows, [&](int group, int first, int count) {
       const size_t from = static_cast<size_t>(begin + first) * shape_.bytes();
       uint8_t* bytes = image(s.next_images);
       take(s, step.next_image + from, next_shifts ? next_shifts + 2 * first : nullptr, count,
@@ -88,21 +103,21 @@ class Sight {
       eyes.forward(false, x, s.glance, out.next + first * out.row, out.row, count);
       critic_.forward(has_target_, x, s.glance, features(s.next_features, first), features(),
                       count);
-      bytes = image(s.images[group]);
+      bytes = image(trace_.images[group]);
       take(s, step.image + from, shifts ? shifts + 2 * first : nullptr, count, bytes);
       x = show(s, bytes);
-      critic_.forward(false, x, s.critic_traces[group], features(s.features, first), features(),
-                      count);
+      critic_.forward(false, x, trace_.critic[group], features(trace_.features, begin + first),
+                      features(), count);
       if (shared_ || !step.update_actor) return;
-      policy_.forward(false, x, s.policy_traces[group], out.now + first * out.row, out.row, count);
+      policy_.forward(false, x, trace_.policy[group], out.now + first * out.row, out.row, count);
     });
   }
 
   // Look at s again through the critics' encoder after its step.
-  void look_again(Scratch& s, int rows, const PolicyRows& out) const {
-    each_group(rows, [&](int group, int first, int count) {
-      const float* x = show(s, image(s.images[group]));
-      float* seen = features(s.features, first);
+  void look_again(Scratch& s, int begin, int rows, const PolicyRows& out) const {
+    each_group(begin, rows, [&](int group, int first, int count) {
+      const float* x = show(s, image(trace_.images[group]));
+      float* seen = features(trace_.features, begin + first);
       critic_.forward(false, x, s.glance, seen, features(), count);
       if (!shared_) return;
       for (int r = 0; r < count; ++r) {
@@ -112,22 +127,26 @@ class Sight {
     });
   }
 
-  // Gradients of the critics' encoder, given those of its features.
-  void critic_gradient(Scratch& s, int rows, const float* dfeatures, ptrdiff_t row,
+  // Gradients of the critics' encoder, given those of a chunk's features.
+  void critic_gradient(Scratch& s, int begin, int rows, const float* dfeatures, ptrdiff_t row,
                        float* gradients) const {
-    gradient(critic_, s, s.critic, s.critic_traces, rows, dfeatures, row, gradients);
+    gradient(critic_, s, s.critic, trace_.critic, begin, rows, dfeatures, row, gradients);
   }
 
-  // Gradients of the policy's own encoder, given those of its features.
-  void policy_gradient(Scratch& s, int rows, const float* dfeatures, ptrdiff_t row,
+  // Gradients of the policy's own encoder, given those of a chunk's features.
+  void policy_gradient(Scratch& s, int begin, int rows, const float* dfeatures, ptrdiff_t row,
                        float* gradients) const {
-    gradient(policy_, s, s.policy, s.policy_traces, rows, dfeatures, row, gradients);
+    gradient(policy_, s, s.policy, trace_.policy, begin, rows, dfeatures, row, gradients);
   }
 
  private:
+  size_t image_size() const {  // of kLanes interleaved images, as floats
+    return static_cast<size_t>(kLanes) * shape_.bytes() / sizeof(float) + 1;
+  }
+
   template <class F>
-  static void each_group(int rows, F f) {
-    for (int first = 0, group = 0; first < rows; first += kLanes, ++group) {
+  static void each_group(int begin, int rows, F f) {
+    for (int first = 0, group = begin / kLanes; first < rows; first += kLanes, ++group) {
       f(group, first, std::min(kLanes, rows - first));
     }
   }
@@ -157,11 +176,11 @@ class Sight {
   }
 
   void gradient(const Encoder& encoder, Scratch& s, const Encoder::Scratch& own,
-                const std::vector<Encoder::Trace>& traces, int rows, const float* dfeatures,
-                ptrdiff_t row, float* gradients) const {
+                const std::vector<Encoder::Trace>& traces, int begin, int rows,
+                const float* dfeatures, ptrdiff_t row, float* gradients) const {
     encoder.clear(own);
-    each_group(rows, [&](int group, int first, int count) {
-      const float* x = show(s, image(s.images[group]));
+    each_group(begin, rows, [&](int group, int first, int count) {
+      const float* x = show(s, image(trace_.images[group]));
       encoder.backward(x, traces[group], dfeatures + first * row, row, count, own);
     });
     encoder.reduce(own, gradients);
@@ -170,6 +189,7 @@ class Sight {
   ImageShape shape_;
   bool present_, shared_, has_target_;
   Encoder critic_, policy_;
+  Trace trace_;  // of the batch
 };
 
 }  // namespace sac
