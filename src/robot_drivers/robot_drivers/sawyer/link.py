@@ -109,6 +109,11 @@ class SawyerLink:
         streams = all(subscription.links for subscription in self._subscriptions)
         return streams and self._commands.subscribers > 0
 
+    @property
+    def condition(self) -> str:
+        """The robot's condition in words."""
+        return 'unknown' if self.assembly is None else self.assembly.describe()
+
     def wait(self, condition: Callable[[], bool], timeout: float) -> bool:
         """Wait until a condition on the states holds; return whether it does [s]."""
         deadline = time.monotonic() + timeout

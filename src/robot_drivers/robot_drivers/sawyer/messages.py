@@ -4,6 +4,7 @@ Definitions: RethinkRobotics/intera_common. The robot compares the checksums of 
 tests hold each to the published value.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 import struct
 from typing import ClassVar, Self
@@ -107,6 +108,7 @@ class RobotAssemblyState(Message):
     BUTTON_PRESSED: ClassVar[int] = 1
     BUTTON_UNKNOWN: ClassVar[int] = 2
     BUTTON_RELEASED: ClassVar[int] = 3
+    BUTTONS: ClassVar[Mapping[int, str]] = {1: 'pressed', 2: 'unknown', 3: 'released'}
     SOURCES: ClassVar[tuple[str, ...]] = ('none', 'user', 'unknown', 'joint fault', 'engine')
 
     homed: bool = True
@@ -130,6 +132,22 @@ class RobotAssemblyState(Message):
             self.estop_button,
             self.estop_source,
         )
+
+    def describe(self) -> str:
+        """Return the robot's condition in words."""
+        parts = ['enabled' if self.enabled else 'disabled']
+        if self.stopped:
+            source = self.estop_source
+            known = self.SOURCES[source] if source < len(self.SOURCES) else source
+            parts.append(f'stopped by {known}')
+        if self.estop_button != self.BUTTON_UNPRESSED:
+            parts.append(f'e-stop button {self.BUTTONS.get(self.estop_button, "unknown")}')
+        parts += [
+            text for text, on in (('error', self.error), ('low voltage', self.low_voltage)) if on
+        ]
+        if not self.homed:
+            parts.append('not homed')
+        return ', '.join(parts)
 
     @classmethod
     def read(cls, reader: Reader) -> Self:

@@ -20,11 +20,12 @@ from robot_drivers.errors import (
 )
 from robot_drivers.robot import Connection, Pose, Robot, RobotState
 from robot_drivers.sawyer.config import SawyerConfig
-from robot_drivers.sawyer.description import ABOVE, Array, GOAL_POSITION
+from robot_drivers.sawyer.description import Array
 from robot_drivers.sawyer.kinematics import forward
 from robot_drivers.sawyer.link import SawyerLink
 from robot_drivers.sawyer.messages import EndpointState, RobotAssemblyState
 from robot_drivers.sawyer.quaternion import quaternion
+from robot_drivers.sawyer.reset import ResetWay
 from robot_drivers.sawyer.ros1.messages import JointState
 from robot_drivers.sawyer.start import start_positions
 
@@ -32,12 +33,6 @@ Activity = Literal['limp', 'torque', 'damping', 'holding', 'resetting']
 
 _REPEAT = 0.05  # enabling is asked for again so often [s], as the vendor's tool does
 _LIMP_TRIES = 3
-_RAMP = 0.3  # torques of a reset grow over this time [s]
-_REST = 0.5  # without motion for so long, a reset has ended [s]
-_BUTTON = {1: 'pressed', 2: 'unknown', 3: 'released'}
-_PULL = 15.0  # upward force that takes a seated brick off its studs [N]
-_FREE = 0.01  # height above the seated pose at which it is off them [m]
-_NEAR = 0.02  # horizontal distance from the goal within which the brick may sit on the studs [m]
 
 
 class SawyerRobot(Robot):
@@ -56,14 +51,13 @@ class SawyerRobot(Robot):
         self._lockstep = connection.clock == 'lockstep'
         self._substeps = config.substeps if self._lockstep else 1
         self._protection = config.protection()
-        self._stiffness, self._damping, self._braking = config.gains()
-        self._reset_effort = config.reset_effort * np.array([1.0] * 4 + [0.4] * 3)
+        self._braking = config.gains()[2]
         self._link: SawyerLink | None = None
         self._activity: Activity = 'limp'
         self._armed = False  # we enabled it
         self._torque = np.zeros(7)
         self._held: Array | None = None
-        self._goal = np.zeros(7)
+        self._way: ResetWay | None = None
         self._since = 0.0
         self._written = 0.0
         self._interrupted = ''  # not told to the node yet
@@ -119,11 +113,11 @@ class SawyerRobot(Robot):
         if assembly.stopped or assembly.error:
             link.reset()
             if not self._insist(lambda state: not state.stopped, link.reset):
-                raise NotEnabledError(f'reset was not followed: {_describe(link.assembly)}')
+                raise NotEnabledError(f'reset was not followed: {link.condition}')
         link.set_timeout(self._config.robot_timeout)
         link.enable(True)
         if not self._insist(lambda s: s.enabled and s.ready, lambda: link.enable(True)):
-            raise NotEnabledError(f'enable was not followed: {_describe(link.assembly)}')
+            raise NotEnabledError(f'enable was not followed: {link.condition}')
         self._interrupted = ''
         self._armed = True
         self._hold_here()
@@ -188,7 +182,7 @@ class SawyerRobot(Robot):
         values: dict[str, Any] = {'activity': self._activity, **self._counts}
         if self._link is not None:
             values |= self._link.health()
-            values['robot'] = _describe(self._link.assembly)
+            values['robot'] = self._link.condition
         return values
 
     # Motion
@@ -223,8 +217,6 @@ class SawyerRobot(Robot):
     def reset(self, goal: Mapping[str, float], timeout: float) -> Iterator[RobotState]:
         """Move to a start pose with soft joint springs; see the base class.
 
-        A brick on the studs is pulled straight off; an arm beside or below them goes around.
-
         Args:
             goal: Start positions by joint name [rad]; the rest from the usual start pose.
             timeout: [s] of robot time.
@@ -240,40 +232,18 @@ class SawyerRobot(Robot):
         if self._activity == 'limp':
             raise NotEnabledError('the robot is not enabled')
         state = self.read()
-        begin = state.stamp
-        hand = forward(state.position).hand_position
-        aside = not _above_goal(hand) and hand[2] < GOAL_POSITION[2] + _NEAR
-        waypoints = [ABOVE, wanted] if aside else [wanted]
-        for index, waypoint in enumerate(waypoints):
-            last = index == len(waypoints) - 1
-            tolerance = self._config.reset_tolerance * (1.0 if last else 5.0)
-            self._goal = waypoint
-            self._go('resetting')
-            self._since = self._now()  # the ramp begins anew
-            moved = state.stamp
-            while True:
-                error = np.abs(state.position - waypoint)
-                slow = np.abs(state.velocity).max() < self._config.reset_velocity
-                if error.max() < tolerance and (slow or not last):
-                    break
-                moved = moved if slow else state.stamp
-                if state.stamp - moved > _REST and error.max() < self._config.reset_rest_tolerance:
-                    break
-                if state.stamp - begin > timeout:
-                    self._hold_here()
-                    worst = self.spec.joints[int(error.argmax())]
-                    raise ResetFailedError(
-                        f'start pose not reached in {timeout} s: {worst} is '
-                        f'{error.max():.3f} rad off; is something in the way?'
-                    )
-                if self._activity != 'resetting':
-                    raise ResetFailedError(
-                        f'reset was interrupted: {self._reason or self._activity}'
-                    )
-                if self._lockstep:
-                    self._advance()
-                state = self.read()
-                yield state
+        way = self._way = ResetWay(self._config, state, wanted, timeout=timeout, now=self._now())
+        self._go('resetting')
+        while not way.reached(state, self._now()):
+            if overdue := way.overdue(state):
+                self._hold_here()
+                raise ResetFailedError(overdue)
+            if self._activity != 'resetting':
+                raise ResetFailedError(f'reset was interrupted: {self._reason or self._activity}')
+            if self._lockstep:
+                self._advance()
+            state = self.read()
+            yield state
         self._hold_here()
 
     # Inside
@@ -288,9 +258,9 @@ class SawyerRobot(Robot):
         try:
             joints, endpoint, assembly = link.snapshot()
             if self._armed and assembly.stopped:
-                raise EstopError(f'the robot was stopped: {_describe(assembly)}')
+                raise EstopError(f'the robot was stopped: {assembly.describe()}')
             if self._armed and not assembly.enabled:
-                raise MotorFaultError(f'the robot was disabled: {_describe(assembly)}')
+                raise MotorFaultError(f'the robot was disabled: {assembly.describe()}')
             if not self._lockstep:
                 for kind in ('joints', 'assembly', 'endpoint'):
                     if link.is_stale(kind, self._config.stale_timeout):
@@ -373,47 +343,11 @@ class SawyerRobot(Robot):
 
     def _next_torque(self, positions: Array, velocities: Array) -> Array:
         """Return the torque of the current activity, shape (7,)."""
-        if self._activity == 'resetting':
-            limit = self._reset_effort
-            growth = min(1.0, (self._now() - self._since + 0.02) / _RAMP)
-            # The spring is limited before the damping is added: far away, that limits the speed.
-            spring = np.clip(self._stiffness * (self._goal - positions), -limit, limit)
-            pose = forward(positions)
-            if _on_studs(pose.hand_position):
-                spring += pose.jacobian()[2] * _PULL
-            return np.clip(growth * spring - self._damping * velocities, -limit, limit)
+        if self._activity == 'resetting' and self._way is not None:
+            return self._way.torque(positions, velocities, self._now())
         if self._activity == 'damping':
             limits = self._protection.effort_limit
             return np.clip(-self._braking * velocities, -limits, limits)
         torque, reason = self._protection.torque(self._torque, positions, velocities)
         self._counts['push-backs'] += bool(reason)
         return torque
-
-
-def _above_goal(hand: Array) -> bool:
-    """Say whether the hand, at a position [m], is over the goal or on it."""
-    return float(np.hypot(hand[0] - GOAL_POSITION[0], hand[1] - GOAL_POSITION[1])) < _NEAR
-
-
-def _on_studs(hand: Array) -> bool:
-    """Say whether the held brick may sit on the studs."""
-    return _above_goal(hand) and hand[2] < GOAL_POSITION[2] + _FREE
-
-
-def _describe(assembly: RobotAssemblyState | None) -> str:
-    """Return the robot's condition in words."""
-    if assembly is None:
-        return 'unknown'
-    parts = ['enabled' if assembly.enabled else 'disabled']
-    if assembly.stopped:
-        source = assembly.estop_source
-        known = RobotAssemblyState.SOURCES
-        parts.append(f'stopped by {known[source] if source < len(known) else source}')
-    if assembly.estop_button != RobotAssemblyState.BUTTON_UNPRESSED:
-        parts.append(f'e-stop button {_BUTTON.get(assembly.estop_button, "unknown")}')
-    for name in ('error', 'low_voltage'):
-        if getattr(assembly, name):
-            parts.append(name.replace('_', ' '))
-    if not assembly.homed:
-        parts.append('not homed')
-    return ', '.join(parts)
