@@ -37,9 +37,10 @@ ARGUMENTS = [
     DeclareLaunchArgument('seed', default_value='0', description='Of networks and sampling.'),
     DeclareLaunchArgument(
         'set',
-        default_value='critics=5',
-        description='Settings over those of the robot file, NAME=VALUE with blanks between. The '
-        'least of five critics keeps actions that no bag holds from looking good.',
+        default_value='critic_layer_norm=true updates_per_step=4',
+        description='Settings over those of the robot file, NAME=VALUE with blanks between. Layer '
+        'normalisation keeps the value of actions that no bag holds bounded; four updates per '
+        'step are for the robot that goes on.',
     ),
 ]
 

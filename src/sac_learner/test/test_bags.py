@@ -10,7 +10,7 @@ import yaml
 from sac_core.bag import BagError, BagWriter
 from sac_core.bag.transitions import AGENT_SPEC, TRANSITION
 from sac_core.convert import spec_to_msg
-from sac_learner import bags, loading, offline, replay_hash
+from sac_learner import bags, loading, offline, replay_hash, study
 from sac_learner.given import Given
 from sac_learner.intake import Intake
 from sac_learner.metrics import Metrics, read
@@ -130,8 +130,10 @@ def test_offline_learning_goes_on_with_a_robot_and_counts_its_steps_only(
     assert run_offline('--bag', bag, *options) == 0
     assert '120 transitions of claw' in capsys.readouterr().out
     assert Given.read(run_dir).transitions == 120
-    go_on = yaml.safe_load((run_dir / offline.GO_ON).read_text())
-    sac = SacConfig(**go_on['/**/sac_learner']['ros__parameters'])
+    go_on = yaml.safe_load((run_dir / study.GO_ON).read_text())
+    settings = go_on['/**/sac_learner']['ros__parameters']
+    assert settings['updates_per_step'] == 1.0  # all of them, the robot's file may say otherwise
+    sac = SacConfig(**settings)
     assert go_on['/**/sac_agent']['ros__parameters'] == {'warmup': {'steps': 0}}
     run = RunDirectory(run_dir)
     metrics = Metrics(run_dir, tensorboard=False)
