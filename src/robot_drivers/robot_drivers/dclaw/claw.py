@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-import time
 from typing import Any
 
 import numpy as np
 
 from robot_drivers.dclaw import control_table as table
-from robot_drivers.dclaw.bus import Bus, retried
+from robot_drivers.dclaw.bus import Bus
 from robot_drivers.dclaw.camera import Camera
 from robot_drivers.dclaw.config import (
     ALL_IDS,
@@ -25,18 +24,8 @@ from robot_drivers.dclaw.config import (
     VALVE,
 )
 from robot_drivers.dclaw.reset import scripted_reset
-from robot_drivers.dclaw.sample import (
-    BLOCK,
-    CLOCK_BLOCK,
-    decode,
-    fault_text,
-    forgetful,
-    LOCKSTEP_SPREAD,
-    mixed,
-    passed,
-    Sample,
-    WALL_SPREAD,
-)
+from robot_drivers.dclaw.sample import fault_text, forgetful, Sample
+from robot_drivers.dclaw.sampler import Sampler
 from robot_drivers.dclaw.servos import ServoSetup
 from robot_drivers.errors import (
     ConnectionFailedError,
@@ -77,14 +66,13 @@ class DynamixelClaw(Robot):
         self._camera = camera
         self._servos = ServoSetup(bus, config, self.counts)
         self._torque = np.zeros(COUNT, dtype=bool)  # what we switched on
+        self._sampler = Sampler(
+            bus, config, clock, self.counts, moving=lambda: bool(self._torque.any())
+        )
         self._armed = False
         self._current_unit = np.ones(COUNT)  # [Nm] per LSB
         self._state: RobotState | None = None  # last good one
-        self._sample: Sample | None = None
-        self._good = 0.0  # monotonic time of the last good sample [s]
         self._stale = 0  # failed reads in a row
-        self._mixed = 0  # reads in a row whose clocks disagree
-        self._start, self._elapsed = 0.0, 0  # lockstep: [s], [ms] since then
         self._goals: Array | None = None  # lockstep: sent, not yet seen to have advanced the robot
 
     # Life
@@ -97,10 +85,8 @@ class DynamixelClaw(Robot):
         """
         self.bus.start()
         try:
-            # Never back in time, even if the emulator began anew.
-            self._start = max(self.origin(), self._start + self._elapsed / 1000)
-            self._elapsed = 0
-            self._sample = self._state = self._goals = None
+            self._sampler.begin(self.origin())
+            self._state = self._goals = None
             self._torque[:] = False
             self._current_unit = self._servos.find()
             self._switch_off()
@@ -120,7 +106,7 @@ class DynamixelClaw(Robot):
         for index in dead:
             self._servos.restart(ALL_IDS[index])
         if dead.size:
-            self._sample = None  # their clocks began anew
+            self._sampler.last = None  # their clocks began anew
             sample = self._fetch()
         if sample['error'].any():
             raise MotorFaultError(fault_text(sample) + '; switch their power off and on')
@@ -237,8 +223,7 @@ class DynamixelClaw(Robot):
         report: dict[str, Any] = {f'bus {name}': n for name, n in sorted(self.bus.errors.items())}
         report |= dict(sorted(self.counts.items()))
         report['failed reads in a row'] = self._stale
-        if self._sample is not None:
-            sample = self._sample
+        if (sample := self._sampler.last) is not None:
             report['supply [V]'] = round(float(sample['voltage'].min()) * table.VOLTAGE_UNIT, 1)
             report['hottest motor [deg C]'] = int(sample['temperature'].max())
             report['motor faults'] = fault_text(sample) if sample['error'].any() else 'none'
@@ -249,7 +234,7 @@ class DynamixelClaw(Robot):
     def _fetch(self) -> Sample:
         """Return a plausible sample, shape (10,); restores servos that forgot their settings."""
         for _ in range(2):
-            sample: Sample = self._retried(self._sample_once)
+            sample = self._sampler.take()
             blank = forgetful(sample)
             if not blank.size:
                 return sample
@@ -260,33 +245,17 @@ class DynamixelClaw(Robot):
                 self.limp()
             for servo_id in ids:
                 self._servos.restore(servo_id)
-            self._sample = None  # their clocks began anew
+            self._sampler.last = None  # their clocks began anew
             if moving:
                 raise MotorFaultError(
                     f'motors {ids} restarted while moving; check their supply, then call ~/enable'
                 )
         raise StaleStateError('servos forget their settings at once; check the supply')
 
-    def _sample_once(self) -> Sample:
-        sample = decode(self.bus.sync_read(ALL_IDS, table.INDIRECT_DATA, BLOCK.itemsize))
-        before = self._sample
-        spread = LOCKSTEP_SPREAD if self.clock == 'lockstep' else WALL_SPREAD
-        if before is not None and not forgetful(sample).size and mixed(before, sample, spread):
-            self.counts['late answers'] += 1
-            self._mixed += 1
-            if self._mixed > self.config.retries + 1:
-                self._sample = None  # they stay apart: no late answer, a servo's clock began anew
-            raise StaleStateError('an answer of an earlier exchange came')
-        self._mixed = 0
-        return sample
-
     def _accept(self, sample: Sample, reason: str = '') -> RobotState:
-        if self._sample is not None:
-            self._elapsed += int(passed(self._sample, sample)[0])
-        self._sample, self._stale, self._good = sample, 0, time.monotonic()
-        stamp = self._start + self._elapsed / 1000 if self.clock == 'lockstep' else self._measured
+        self._stale = 0
         self._state = RobotState(
-            stamp=stamp,
+            stamp=self._sampler.accept(sample),
             position=table.to_angle(sample['position'], OFFSET),
             velocity=sample['velocity'] * table.VELOCITY_UNIT,
             effort=sample['current'] * self._current_unit,
@@ -309,11 +278,10 @@ class DynamixelClaw(Robot):
     def _stale_state(self, error: StaleStateError) -> RobotState:
         self._stale += 1
         self.counts['stale reads'] += 1
-        silence = time.monotonic() - self._good
         over = (
             self._stale >= self.config.stale_limit
             if self.clock == 'lockstep'
-            else silence > self.config.stale_timeout
+            else self._sampler.silence() > self.config.stale_timeout
         )
         if over or self._state is None:
             self.limp()
@@ -329,9 +297,10 @@ class DynamixelClaw(Robot):
         """
         assert self._goals is not None
         for _ in range(self.config.retries + 1):
-            if self._sample is None or passed(self._sample, sample).any():
+            elapsed = self._sampler.since_last(sample)
+            if elapsed is None or elapsed.any():
                 break
-            if self._stood_still(self._sample):
+            if self._sampler.stood_still():
                 self.counts['lost commands'] += 1
                 self.move(self._goals)
             else:
@@ -339,19 +308,14 @@ class DynamixelClaw(Robot):
             sample = self._fetch()
         self._goals = None
         period = round(self.spec.control_period * 1000)
-        if self._sample is not None and (took := int(passed(self._sample, sample)[0])) != period:
+        elapsed = self._sampler.since_last(sample)
+        if elapsed is not None and (took := int(elapsed[0])) != period:
             self.limp()
             raise MotorFaultError(
                 f'a command took {took} ms of simulated time, not {period}: give the emulator '
                 "the driver's control_period (--period), and no second driver"
             )
         return sample
-
-    def _stood_still(self, sample: Sample) -> bool:
-        """Whether no time has passed since a sample, by a question of its own."""
-        data = self._retried(lambda: self.bus.sync_read(ALL_IDS, *CLOCK_BLOCK))
-        ticks = data[:, 0].astype(int) + 256 * data[:, 1].astype(int)
-        return bool((ticks == sample['tick']).all())
 
     # Writing
 
@@ -386,21 +350,10 @@ class DynamixelClaw(Robot):
             self.counts['reconnections'] += 1
             self.connect()
 
-    def _retried(self, transfer: Callable[[], Any]) -> Any:
-        before = time.time()
-        result = retried(transfer, self.config.retries, self._impatient)
-        self._measured = 0.5 * (before + time.time())
-        return result
-
-    def _impatient(self) -> bool:
-        """Whether trying again would take longer than the hand may move unseen."""
-        late = time.monotonic() - self._good > self.config.stale_timeout
-        return self.clock == 'wall' and bool(self._torque.any()) and late
-
     def _guarded(self, transfer: Callable[[], Any]) -> None:
         """Write; on failure go limp, for nobody knows what the servos got."""
         try:
-            self._retried(transfer)
+            self._sampler.retried(transfer)
         except RobotError:
             self.limp()
             raise
