@@ -37,11 +37,11 @@ from sac_core.parameters import declare_config, on_change, refuse_unknown
 from sac_core.policy_format import checksum, pack
 from sac_learner import bags
 from sac_learner.checkpoint import CheckpointError
+from sac_learner.policies import Policy
 from sac_learner.replay import ReplayError
 from sac_learner.run_directory import RunDirectory, RunDirectoryError
 from sac_learner.sac.config import SacConfig
 from sac_learner.settings import LearnerSettings
-from sac_learner.training import Policy
 from sac_learner.worker import Worker
 
 STATUS_PERIOD = 0.04  # [s]

@@ -11,6 +11,22 @@ BAR = 24  # characters
 
 
 @dataclass
+class Rate:
+    """Events per second over the last seconds."""
+
+    window: float = 5.0
+    _marks: list[tuple[float, int]] = field(default_factory=list)
+
+    def observe(self, count: int, now: float) -> float:
+        """Take a counter at a monotonic time [s] and return its rate [1/s]."""
+        self._marks.append((now, count))
+        while len(self._marks) > 2 and self._marks[0][0] < now - self.window:
+            self._marks.pop(0)
+        (begin, first), (end, last) = self._marks[0], self._marks[-1]
+        return (last - first) / (end - begin) if end > begin else 0.0
+
+
+@dataclass
 class Progress:
     """What the line shows.
 

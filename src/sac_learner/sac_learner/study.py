@@ -213,8 +213,10 @@ class Study:
         self._progress.state = ''
         if summary is None:
             return False
-        policy = training.new_policy()
-        best = training.evaluated(policy.version, summary.success_rate, summary.mean_return)
+        policy = training.policies.new(training.sac)
+        best = training.policies.evaluated(
+            policy.version, summary.success_rate, summary.mean_return
+        )
         record = {
             'agent': TWIN,
             'steps': training.steps,

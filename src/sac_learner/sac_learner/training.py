@@ -4,30 +4,23 @@ One thread owns a `Training`; other threads read its counters only.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from itertools import cycle
 from pathlib import Path
 import time
 from typing import Any, TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
-from sac_core.policy_format import Architecture, load_policy, PolicyFormatError
 from sac_core.spec import AgentSpec
-from sac_learner.checkpoint import (
-    Checkpoint,
-    CheckpointError,
-    Checkpoints,
-    generator_state,
-    PolicySnapshot,
-    restore_generator,
-    Snapshot,
-)
+from sac_learner import recovery
+from sac_learner.checkpoint import Checkpoints
 from sac_learner.given import Given
 from sac_learner.intake import Intake, Passed
 from sac_learner.metrics import Metrics
 from sac_learner.pacing import Pacer
+from sac_learner.policies import Policies
+from sac_learner.progress import Rate
 from sac_learner.replay import Replay, ReplayBatch, ReplayMark, SymmetricReplay
 from sac_learner.run_directory import git_revision, RunDirectory
 from sac_learner.sac.agent import Sac
@@ -40,34 +33,6 @@ if TYPE_CHECKING:  # Gymnasium runs need neither messages nor bags
     from sac_msgs.msg import Transition
 
     from sac_learner.bags import Labels
-
-KEPT_POLICIES = 100
-
-
-@dataclass
-class Policy:
-    """One published policy."""
-
-    version: int
-    updates: int
-    architecture: Architecture
-    arrays: dict[str, npt.NDArray[np.float32]]
-
-
-@dataclass
-class Rate:
-    """Events per second over the last seconds."""
-
-    window: float = 5.0
-    _marks: list[tuple[float, int]] = field(default_factory=list)
-
-    def observe(self, count: int, now: float) -> float:
-        """Take a counter at a monotonic time [s] and return its rate [1/s]."""
-        self._marks.append((now, count))
-        while len(self._marks) > 2 and self._marks[0][0] < now - self.window:
-            self._marks.pop(0)
-        (begin, first), (end, last) = self._marks[0], self._marks[-1]
-        return (last - first) / (end - begin) if end > begin else 0.0
 
 
 class Training:
@@ -89,7 +54,7 @@ class Training:
                 start from is none, or of another architecture.
         """
         self.spec_hash = spec.spec_hash()
-        self._settings = settings
+        self.settings = settings
         self._run = run
         self._metrics = metrics
         self.replay = Replay(
@@ -121,23 +86,21 @@ class Training:
         if self._demonstrations is not None:
             share = config.demonstration_fraction
             self._source = SymmetricReplay(self.replay, self._demonstrations, share)
-        self._rng = np.random.default_rng([settings.seed, 1])
+        self.rng = np.random.default_rng([settings.seed, 1])
         layout = self.replay.layout
         # In turn, as the updates before may still be reading theirs.
         self._batches = cycle(
             [ReplayBatch.empty(config.batch_size, layout) for _ in range(READ + 1)]
         )
         self._checkpoints = Checkpoints(run.path / 'checkpoints', before=self.replay.flush)
-        self.version = 0
-        self.best: dict[str, Any] = {}
+        self.policies = Policies(self._checkpoints, self.spec_hash)
         self.agents: dict[str, str] = {}  # configuration by agent, YAML
         self.changes: list[dict[str, Any]] = []  # of live parameters, since the run began
-        self._policies: dict[int, Policy] = {}
         self.losses: dict[str, float] = {}
         self._rate = Rate()
-        self._revision = git_revision()
+        self.revision = git_revision()
         self.updates_per_second = 0.0
-        self._resume()
+        recovery.resume(self, self._checkpoints, metrics)
 
     # Counters that other threads read
 
@@ -166,7 +129,7 @@ class Training:
     def budget(self) -> int:
         """Number of transitions beyond which a simulated robot waits."""
         budget = self.pacer.transition_budget(self.updates)
-        limit = self._settings.steps
+        limit = self.settings.steps
         return min(budget, limit + self._given.transitions) if limit else budget
 
     def acks(self) -> list[tuple[str, str, int, int]]:
@@ -243,7 +206,7 @@ class Training:
         def batch() -> Any:
             return self._source.sample(
                 config.batch_size,
-                self._rng,
+                self.rng,
                 n_step=config.n_step,
                 discount=config.discount,
                 out=next(self._batches),
@@ -251,30 +214,6 @@ class Training:
 
         self.losses = self.sac.update(batch, count)
         self.updates_per_second = self._rate.observe(self.updates, time.monotonic())
-
-    def new_policy(self) -> Policy:
-        """Return the present policy under a new version."""
-        self.version += 1
-        architecture, arrays = self.sac.policy()
-        policy = Policy(self.version, self.updates, architecture, arrays)
-        self._policies[self.version] = policy
-        for old in [v for v in self._policies if v <= self.version - KEPT_POLICIES]:
-            del self._policies[old]
-        return policy
-
-    def evaluated(self, version: int, success_rate: float, mean_return: float) -> bool:
-        """Keep a policy if it evaluated best so far, and return whether it did."""
-        score = [success_rate, mean_return]
-        policy = self._policies.get(version)
-        if policy is None or (self.best and score <= self.best['score']):
-            return False
-        self.best = {'score': score, 'version': version, 'updates': policy.updates}
-        self._checkpoints.save_best(
-            policy.architecture,
-            policy.arrays,
-            {'spec_hash': self.spec_hash, 'version': str(version), 'updates': str(policy.updates)},
-        )
-        return True
 
     def set_parameter(self, name: str, value: Any) -> None:
         """Change a live setting of the algorithm."""
@@ -308,7 +247,7 @@ class Training:
         """Take a snapshot, which is written in the background."""
         if problem := self._checkpoints.failure:
             self._metrics.event('checkpoint_failed', reason=problem)
-        self._checkpoints.save_soon(self._snapshot())
+        self._checkpoints.save_soon(recovery.snapshot(self))
 
     def close(self) -> None:
         """Save everything and close the files.
@@ -318,109 +257,30 @@ class Training:
         """
         try:
             self._checkpoints.wait()
-            self._checkpoints.save(self._snapshot())
+            self._checkpoints.save(recovery.snapshot(self))
             self._checkpoints.close()
         finally:
             self.replay.close()
             if self._demonstrations is not None:
                 self._demonstrations.close()
 
-    def _snapshot(self) -> Snapshot:
-        state = self.sac.state()
-        arrays = {name: value for name, value in state.items() if isinstance(value, np.ndarray)}
-        scalars = {n: v for n, v in state.items() if not isinstance(v, np.ndarray)}
-        architecture, policy = self.sac.policy()
-        metadata = {
-            'spec_hash': self.spec_hash,
-            'version': str(self.version),
-            'updates': str(self.updates),
-        }
-        values = {
-            'sac': scalars,
-            'updates': self.updates,
-            'transitions': self.transitions,
-            'version': self.version,
-            'best': self.best,
-            'agents': dict(self.agents),
-            'changes': list(self.changes),
-            'spec_hash': self.spec_hash,
-            'config': asdict(self.sac.config),
-            'settings': asdict(self._settings),
-            'git_revision': self._revision,
-            'pacing': self.pacer.state(),
-            'sampling': generator_state(self._rng),
-            'replay': self.replay.mark().to_json(),
-        }
-        return Snapshot.take(arrays, values, PolicySnapshot.take(architecture, policy, metadata))
+    def forget_after(self, mark: ReplayMark) -> None:
+        """Give up the data that came after a moment."""
+        self.replay.rewind(mark)
+        self.intake = Intake(self.replay, on_passed=self._on_passed)
 
     def _load_demonstrations(self, spec: AgentSpec) -> Replay | None:
-        """Return the replay of the demonstrations, None without any."""
-        if not self._settings.demonstrations:
+        if not self.settings.demonstrations:
             return None
         from sac_learner import bags, loading
 
-        paths = bags.paths(self._settings.demonstrations)
+        paths = bags.paths(self.settings.demonstrations)
         replay = loading.demonstrations(paths, self._run.path, spec)
         self._metrics.event('demonstrations', bags=[str(p) for p in paths], size=replay.size)
         return replay
 
     def _on_passed(self, passed: Passed) -> None:
         self._metrics.event('passed_over', **asdict(passed))
-
-    def _resume(self) -> None:
-        checkpoint = self._checkpoints.load_latest(self._fits)
-        if checkpoint is None:
-            if self.transitions:
-                # Killed before the first checkpoint: the data are kept, learning starts over.
-                self._metrics.event('resume', checkpoint='', transitions=self.transitions)
-            if self._settings.initial_policy:
-                self._start_from(Path(self._settings.initial_policy).expanduser())
-            return
-        values = checkpoint.values
-        self.sac.load_state({**checkpoint.arrays, **values['sac']})
-        restore_generator(self._rng, values['sampling'])
-        self.version = int(values['version'])
-        self.best = values['best']
-        self.agents = values.get('agents', {})
-        self.changes = values.get('changes', [])
-        mark = ReplayMark.from_json(values['replay'])
-        if self._settings.exact_resume:
-            self.replay.rewind(mark)
-            self.intake = Intake(self.replay, on_passed=self._on_passed)
-        self.pacer.restore(values['pacing'], self.transitions, self.updates)
-        for reason in checkpoint.refused:
-            self._metrics.event('checkpoint_refused', reason=reason)
-        self._metrics.event(
-            'resume',
-            checkpoint=checkpoint.path.name,
-            updates=self.updates,
-            transitions=self.transitions,
-        )
-
-    def _start_from(self, path: Path) -> None:
-        try:
-            architecture, arrays, _ = load_policy(path)
-        except PolicyFormatError as error:
-            raise CheckpointError(f'initial_policy: {error}') from error
-        got, needed = asdict(architecture), asdict(self.sac.architecture)
-        other = {name: got[name] for name in got if got[name] != needed[name]}
-        if other:
-            raise CheckpointError(
-                f'initial_policy: {path} has {other}, this run '
-                f'{ {name: needed[name] for name in other} }; choose its actor_* settings alike'
-            )
-        self.sac.load_policy(arrays)
-        self._metrics.event('initial_policy', path=str(path))
-
-    def _fits(self, checkpoint: Checkpoint) -> None:
-        head = ReplayMark.from_json(checkpoint.values['replay']).head
-        if head > self.replay.head:
-            raise ValueError(f'its replay had {head} slots, the one here has {self.replay.head}')
-        if checkpoint.values['spec_hash'] != self.spec_hash:
-            raise ValueError(
-                f'it is of spec {checkpoint.values["spec_hash"]}, not {self.spec_hash}'
-            )
-        self.sac.load_state({**checkpoint.arrays, **checkpoint.values['sac']})
 
     def record(self) -> None:
         """Write losses and rates."""

@@ -27,6 +27,7 @@ from sac_learner.bags import Labels
 from sac_learner.checkpoint import CheckpointError
 from sac_learner.ending import Ending
 from sac_learner.metrics import Metrics
+from sac_learner.policies import Policy
 from sac_learner.priority import give_way
 from sac_learner.replay import ReplayError, ReplayFullDiskError
 from sac_learner.roster import Roster
@@ -34,7 +35,7 @@ from sac_learner.run_directory import RunDirectory
 from sac_learner.sac.agent import DivergenceError
 from sac_learner.sac.config import SacConfig
 from sac_learner.settings import LearnerSettings
-from sac_learner.training import Policy, Training
+from sac_learner.training import Training
 
 UPDATES_PER_TURN = 8  # gradient updates between two looks at what arrived
 IDLE = 0.02  # [s]
@@ -176,7 +177,7 @@ class Worker:
             'updates': training.updates,
             'transitions': training.transitions,
             'transition_budget': training.budget,
-            'policy_version': training.version,
+            'policy_version': training.policies.version,
             'updates_per_second': training.updates_per_second,
             'update_to_data': training.update_to_data,
             'replay_size': training.replay.size,
@@ -264,7 +265,7 @@ class Worker:
         last, updates = self._published
         if training.updates != updates and now - last >= self._settings.policy_period:
             self._published = (now, training.updates)
-            self._publish(training.new_policy())
+            self._publish(training.policies.new(training.sac))
 
     def _is_due(self, what: str, now: float, period: float) -> bool:
         if now - self._due[what] < period:
@@ -277,7 +278,7 @@ class Worker:
         if not limit or training.steps < limit or training.updates_are_due():
             return
         if self._ending.exhaust(now):
-            self._publish(training.new_policy())
+            self._publish(training.policies.new(training.sac))
         if self._ending.is_over(self._roster.specs, now):
             self._finish(f'the limit of {limit} steps is reached')
 
@@ -334,7 +335,7 @@ class Worker:
             now = time.monotonic()
             self._due = dict.fromkeys(self._due, now)
             self._published = (now, self._training.updates)
-            self._publish(self._training.new_policy())
+            self._publish(self._training.policies.new(self._training.sac))
         self._roster.admit(spec, msg.first_sequence, self._training)
 
     def _on_transition(self, msg: Transition) -> None:
@@ -353,7 +354,9 @@ class Worker:
         self._ending.evaluated(msg.agent_id, msg.steps, time.monotonic())
         if self._training is None:
             return
-        best = self._training.evaluated(msg.policy_version, msg.success_rate, msg.mean_return)
+        best = self._training.policies.evaluated(
+            msg.policy_version, msg.success_rate, msg.mean_return
+        )
         self._log(text + (' (best so far)' if best else ''))
         self._solved_in_a_row = self._solved_in_a_row + 1 if msg.solved else 0
         enough = self._solved_in_a_row >= self._settings.solved_in_a_row

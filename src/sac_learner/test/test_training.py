@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from sac_core.policy_format import save_policy
+from sac_learner import recovery
 from sac_learner.checkpoint import CheckpointError, stored
 from sac_learner.metrics import Metrics, read
 from sac_learner.run_directory import RunDirectory
@@ -47,7 +48,7 @@ def everything(training):
     return {
         name: value.tobytes() if isinstance(value, np.ndarray) else value
         for name, value in state.items()
-    } | {'sampling': training._rng.bit_generator.state}
+    } | {'sampling': training.rng.bit_generator.state}
 
 
 def test_new_run_starts_from_an_existing_policy(make_training, small, tmp_path):
@@ -134,7 +135,7 @@ def test_resumed_run_is_byte_for_byte_the_same_a_thousand_updates_on(make_traini
 def test_exact_resume_forgets_what_came_after_the_checkpoint(make_training, small):
     training = make_training()
     feed(training, small.transitions(200))
-    training._checkpoints.save(training._snapshot())
+    training._checkpoints.save(recovery.snapshot(training))
     reference = weights(training)
     feed(training, small.transitions(50, start=200))
     training.replay.close()  # as if killed: no later checkpoint
@@ -147,7 +148,7 @@ def test_exact_resume_forgets_what_came_after_the_checkpoint(make_training, smal
 def test_killed_run_keeps_its_data_and_owes_the_updates(make_training, small):
     training = make_training()
     feed(training, small.transitions(200))
-    training._checkpoints.save(training._snapshot())
+    training._checkpoints.save(recovery.snapshot(training))
     feed(training, small.transitions(50, start=200))
     training.replay.close()
     resumed = make_training()
@@ -158,7 +159,7 @@ def test_killed_run_keeps_its_data_and_owes_the_updates(make_training, small):
 def test_damaged_checkpoint_is_refused_and_the_one_before_used(make_training, small, tmp_path):
     training = make_training()
     feed(training, small.transitions(100))
-    training._checkpoints.save(training._snapshot())
+    training._checkpoints.save(recovery.snapshot(training))
     feed(training, small.transitions(100, start=100))
     training.close()
     newest = sorted((tmp_path / 'run' / 'checkpoints').glob('checkpoint_*'))[-1]
@@ -175,11 +176,11 @@ def test_damaged_checkpoint_is_refused_and_the_one_before_used(make_training, sm
 
 def test_best_policy_is_the_one_that_was_evaluated(make_training, small, tmp_path):
     training = make_training()
-    first = training.new_policy()
+    first = training.policies.new(training.sac)
     feed(training, small.transitions(100))
-    training.new_policy()
-    assert training.evaluated(first.version, 0.5, -10.0)
-    assert not training.evaluated(first.version + 1, 0.4, -5.0)
+    training.policies.new(training.sac)
+    assert training.policies.evaluated(first.version, 0.5, -10.0)
+    assert not training.policies.evaluated(first.version + 1, 0.4, -5.0)
     training.close()
     from sac_core.policy_format import load_policy
 

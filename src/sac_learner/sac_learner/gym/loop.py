@@ -174,9 +174,11 @@ class Loop:
         self._progress.state = ''
         if summary is None:
             return False
-        policy = training.new_policy()
+        policy = training.policies.new(training.sac)
         sign = 1.0 if training.sac.config.objective == 'maximise' else -1.0
-        best = training.evaluated(policy.version, summary.success_rate, sign * summary.mean_return)
+        best = training.policies.evaluated(
+            policy.version, summary.success_rate, sign * summary.mean_return
+        )
         steps = training.transitions
         record = {
             'agent': gym.env,
@@ -209,7 +211,7 @@ class Loop:
             'success': episode.success,
             'terminated': episode.terminated,
             'truncation_reason': '' if episode.terminated else 'time_limit',
-            'policy_version': self._training.version,
+            'policy_version': self._training.policies.version,
         }
         self._metrics.episode(record, episode.metrics)
         self._progress.episodes += 1
