@@ -1,12 +1,9 @@
 """The thread that learns: takes what the node passes on, and learns whenever an update is due."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, replace
 import queue
 import threading
-import time
 from typing import Any
-import uuid
 
 from sac_msgs.msg import (
     AgentSpec as AgentSpecMsg,
@@ -15,36 +12,27 @@ from sac_msgs.msg import (
     AgentStatus,
     EpisodeSummary,
     EvaluationSummary,
-    LearnerStatus,
     Transition,
 )
 
 from sac_core.bag import BagError
-from sac_core.parameters import check_values
-from sac_learner import report
-from sac_learner.account import Account
 from sac_learner.bags import Labels
 from sac_learner.checkpoint import CheckpointError
-from sac_learner.ending import Ending
-from sac_learner.metrics import Metrics
 from sac_learner.policies import Policy
 from sac_learner.priority import give_way
 from sac_learner.replay import ReplayError, ReplayFullDiskError
-from sac_learner.roster import Roster
 from sac_learner.run_directory import RunDirectory
 from sac_learner.sac.agent import DivergenceError
 from sac_learner.sac.config import SacConfig
+from sac_learner.session import Session
 from sac_learner.settings import LearnerSettings
-from sac_learner.training import Training
 
-UPDATES_PER_TURN = 8  # gradient updates between two looks at what arrived
 IDLE = 0.02  # [s]
-HOURS_PERIOD = 30.0  # [s] between two records of how the robots spend their time
 CONFIGURATION_ERROR = 2
 
 
 class Worker:
-    """Owns a `Training` in a thread of its own; every public method may be called from another."""
+    """Works a `Session` in a thread of its own; every public method may be called from another."""
 
     def __init__(
         self,
@@ -56,36 +44,18 @@ class Worker:
         log: Callable[[str], Any],
     ) -> None:
         """Prepare the run directory; nothing is learned before `start`."""
-        self._config = config
-        self._settings = settings
-        self._run = run
-        self._publish = publish
-        self._log = log
+        self._nice = settings.nice
         self._inbox: queue.SimpleQueue[tuple[Callable[..., None], tuple[Any, ...]]] = (
             queue.SimpleQueue()
         )
-        run.record_environment(settings.seed, {'learner': asdict(settings), 'sac': asdict(config)})
-        self._metrics = Metrics(run.path, tensorboard=settings.tensorboard)
-        self._metrics.event('start', seed=settings.seed)
-        self.learner_id = uuid.uuid4().hex[:12]
-        self._training: Training | None = None
-        self._roster = Roster(run, self._metrics, log)
-        self._account = Account(self._metrics, settings.steps, log)
-        self._state = LearnerStatus.STATE_WAITING
-        self._paused = False
         self._stopping = threading.Event()
-        self._finished = False
-        self._last_status: dict[str, Any] = {}
-        self._status_lock = threading.Lock()
-        self._ending = Ending(settings.steps)
-        self._solved_in_a_row = 0
-        self._published: tuple[float, int] = (float('-inf'), -1)
-        self._due = dict.fromkeys(('checkpoint', 'metrics', 'hours', 'line', 'flush'), 0.0)
-        self.failure = ''
-        self.exit_code = 0
+        self._session = Session(config, settings, run, publish=publish, log=log)
         self._thread = threading.Thread(target=self._main, name='learning', daemon=True)
 
-    # Called by the node
+    @property
+    def learner_id(self) -> str:
+        """Tells this learner from others, and from its own earlier lives."""
+        return self._session.learner_id
 
     @property
     def running(self) -> bool:
@@ -93,14 +63,29 @@ class Worker:
         return self._thread.is_alive()
 
     @property
+    def failure(self) -> str:
+        """What ended the thread, '' if nothing went wrong."""
+        return self._session.failure
+
+    @property
+    def exit_code(self) -> int:
+        """Of the process."""
+        return self._session.exit_code
+
+    @property
     def spec_hash(self) -> str:
         """Hash of the spec that is learned, empty before an agent has introduced itself."""
-        return self._training.spec_hash if self._training else ''
+        return self._session.spec_hash
 
     @property
     def refused_agents(self) -> dict[str, str]:
         """Why agents are refused, by name."""
-        return dict(self._roster.refused)
+        return self._session.refused_agents
+
+    @property
+    def problems(self) -> dict[str, str]:
+        """What keeps data from the disk, by kind; learning goes on all the same."""
+        return self._session.problems
 
     def start(self) -> None:
         """Start the thread."""
@@ -114,23 +99,23 @@ class Worker:
 
     def introduce(self, msg: AgentSpecMsg) -> None:
         """Take an agent's announcement."""
-        self._inbox.put((self._on_spec, (msg,)))
+        self._inbox.put((self._session.on_spec, (msg,)))
 
     def receive(self, msg: Transition) -> None:
         """Take a transition."""
-        self._inbox.put((self._on_transition, (msg,)))
+        self._inbox.put((self._session.on_transition, (msg,)))
 
     def episode(self, msg: EpisodeSummary) -> None:
         """Take the summary of an episode."""
-        self._inbox.put((self._on_episode, (msg,)))
+        self._inbox.put((self._session.on_episode, (msg,)))
 
     def evaluation(self, msg: EvaluationSummary) -> None:
         """Take the summary of an evaluation."""
-        self._inbox.put((self._on_evaluation, (msg,)))
+        self._inbox.put((self._session.on_evaluation, (msg,)))
 
     def agent_status(self, msg: AgentStatus) -> None:
         """Take an agent's state, for the account of robot hours."""
-        self._inbox.put((self._on_agent_status, (msg,)))
+        self._inbox.put((self._session.on_agent_status, (msg,)))
 
     def relabel(self, labels: Mapping[str, Labels], done: Callable[[int], None]) -> None:
         """Give transitions in the replay new rewards and ends.
@@ -139,7 +124,7 @@ class Worker:
             labels: By stream.
             done: Called in the learning thread with how many transitions were there.
         """
-        self._inbox.put((self._on_relabel, (labels, done)))
+        self._inbox.put((self._session.on_relabel, (labels, done)))
 
     def set_parameter(self, name: str, value: Any) -> None:
         """Change a live parameter from the next update on.
@@ -147,243 +132,47 @@ class Worker:
         Raises:
             ValueError: The value is not admissible together with the others.
         """
-        if name in vars(self._settings):
-            check_values(LearnerSettings, {name: value})
-        else:
-            replace(self._config, **{name: value})
-        self._inbox.put((self._on_parameter, (name, value)))
+        self._session.check(name, value)
+        self._inbox.put((self._session.on_parameter, (name, value)))
 
     def save(self) -> bool:
         """Ask for a checkpoint; return whether there is anything to save."""
-        self._inbox.put((self._on_save, ()))
-        return self._training is not None
+        self._inbox.put((self._session.on_save, ()))
+        return bool(self._session.spec_hash)
 
     def pause(self, paused: bool) -> None:
         """Stop or go on with the gradient updates; transitions are taken all the same."""
-        self._paused = paused
+        self._session.paused = paused
 
     def status(self) -> dict[str, Any]:
         """Return the fields of LearnerStatus; those of the end once the run is closed."""
-        with self._status_lock:
-            return dict(self._last_status) if self._last_status else self._present_status()
-
-    def _present_status(self) -> dict[str, Any]:
-        training = self._training
-        base = {'learner_id': self.learner_id, 'state': self._state}
-        if training is None:
-            return {**base, 'metrics': {}, 'acks': []}
-        return {
-            **base,
-            'updates': training.updates,
-            'transitions': training.transitions,
-            'transition_budget': training.budget,
-            'policy_version': training.policies.version,
-            'updates_per_second': training.updates_per_second,
-            'update_to_data': training.update_to_data,
-            'replay_size': training.replay.size,
-            'replay_capacity': training.replay.capacity,
-            'duplicates': training.intake.duplicates,
-            'rejected': training.intake.rejected,
-            'acks': training.acks(),
-            'metrics': dict(training.losses),
-        }
+        return self._session.status()
 
     def diagnostics(self) -> dict[str, Any]:
         """Return what the diagnostics show."""
-        values = self.status()
-        values.pop('acks')
-        metrics = values.pop('metrics')
-        refused = {f'refused agent {name}': why for name, why in self.refused_agents.items()}
-        training = self._training
-        reasons = dict(training.intake.reasons) if training else {}
-        counted = {f'rejected: {reason}': count for reason, count in reasons.items()}
-        return {**values, **metrics, **refused, **counted, **self.problems}
-
-    @property
-    def problems(self) -> dict[str, str]:
-        """What keeps data from the disk, by kind; learning goes on all the same."""
-        training = self._training
-        found = training.problems if training else {}
-        return {f'not saved: {kind}': text for kind, text in found.items()}
+        return self._session.diagnostics()
 
     # The thread
 
     def _main(self) -> None:
-        give_way(self._settings.nice)
+        give_way(self._nice)
+        session = self._session
         try:
-            while not self._stopping.is_set() and not self._finished:
+            while not self._stopping.is_set() and not session.finished:
                 self._take()
-                self._work()
+                session.work()
         except (BagError, ReplayError, CheckpointError, DivergenceError, OSError) as error:
-            self.failure = str(error)
             recoverable = isinstance(error, (DivergenceError, OSError, ReplayFullDiskError))
-            self.exit_code = 1 if recoverable else CONFIGURATION_ERROR
+            session.fail(error, 1 if recoverable else CONFIGURATION_ERROR)
         finally:
-            self._close()
+            session.close()
 
     def _take(self) -> None:
         """Deal with everything that arrived; wait a little when there is nothing to do."""
-        idle = self._state != LearnerStatus.STATE_TRAINING
         try:
-            handler, arguments = self._inbox.get(timeout=IDLE if idle else 1e-4)
+            handler, arguments = self._inbox.get(timeout=1e-4 if self._session.learning else IDLE)
             while True:
                 handler(*arguments)
                 handler, arguments = self._inbox.get_nowait()
         except queue.Empty:
             pass
-
-    def _work(self) -> None:
-        training = self._training
-        if training is None:
-            return
-        done = 0 if self._paused else training.learn(UPDATES_PER_TURN)
-        self._state = self._next_state(training, done)
-        now = time.monotonic()
-        self._publish_if_due(training, now)
-        if self._is_due('flush', now, self._settings.flush_period):
-            training.replay.flush()
-        if self._is_due('metrics', now, self._settings.metrics_period) and training.losses:
-            training.record()
-        if self._is_due('checkpoint', now, self._settings.checkpoint_period):
-            training.checkpoint()
-        if self._is_due('hours', now, HOURS_PERIOD):
-            self._account.record_hours()
-        if self._is_due('line', now, 0.5):
-            self._account.show(training, self._state)
-        self._end_if_exhausted(training, now)
-
-    def _next_state(self, training: Training, done: int) -> int:
-        if self._paused:
-            return int(LearnerStatus.STATE_PAUSED)
-        if done:
-            return int(LearnerStatus.STATE_TRAINING)
-        if training.transitions < self._config.learning_starts:
-            return int(LearnerStatus.STATE_WARMUP)
-        return int(LearnerStatus.STATE_PACED)
-
-    def _publish_if_due(self, training: Training, now: float) -> None:
-        last, updates = self._published
-        if training.updates != updates and now - last >= self._settings.policy_period:
-            self._published = (now, training.updates)
-            self._publish(training.policies.new(training.sac))
-
-    def _is_due(self, what: str, now: float, period: float) -> bool:
-        if now - self._due[what] < period:
-            return False
-        self._due[what] = now
-        return True
-
-    def _end_if_exhausted(self, training: Training, now: float) -> None:
-        limit = self._settings.steps
-        if not limit or training.steps < limit or training.updates_are_due():
-            return
-        if self._ending.exhaust(now):
-            self._publish(training.policies.new(training.sac))
-        if self._ending.is_over(self._roster.specs, now):
-            self._finish(f'the limit of {limit} steps is reached')
-
-    def _finish(self, reason: str) -> None:
-        self._metrics.event('finished', reason=reason)
-        self._state = int(LearnerStatus.STATE_FINISHED)
-        if self._training is not None:
-            self._account.show(self._training, self._state, final=True)
-        self._log(f'finished: {reason}')
-        self._finished = True
-
-    def _close(self) -> None:
-        training = self._training
-        if training is not None:
-            try:
-                training.record()
-                training.replay.flush()
-            except (OSError, ReplayError) as error:
-                self._fail(error)
-            # From here on nobody looks into the replay any more.
-            with self._status_lock:
-                self._last_status = self._present_status()
-            try:
-                training.close()
-            except (OSError, ReplayError, CheckpointError) as error:
-                self._fail(error)
-        self._account.record_hours()
-        self._metrics.event('stop', failure=self.failure)
-        self._metrics.close()
-        settings = self._settings
-        arguments = [
-            str(self._run.path),
-            *(['--label', settings.metric_label] if settings.metric_label else []),
-            *(['--paper-steps', str(settings.paper_steps)] if settings.paper_steps else []),
-            *(['--paper-hours', str(settings.paper_hours)] if settings.paper_hours else []),
-        ]
-        try:
-            report.main(arguments)
-        except OSError as error:
-            self._log(f'the report is not written: {error}')
-
-    def _fail(self, error: Exception) -> None:
-        self.failure = self.failure or str(error)
-        self.exit_code = self.exit_code or 1
-
-    # What arrives
-
-    def _on_spec(self, msg: AgentSpecMsg) -> None:
-        spec = self._roster.read(msg, self.spec_hash)
-        if spec is None:
-            return
-        if self._training is None:
-            self._training = Training(spec, self._config, self._settings, self._run, self._metrics)
-            now = time.monotonic()
-            self._due = dict.fromkeys(self._due, now)
-            self._published = (now, self._training.updates)
-            self._publish(self._training.policies.new(self._training.sac))
-        self._roster.admit(spec, msg.first_sequence, self._training)
-
-    def _on_transition(self, msg: Transition) -> None:
-        if self._training is not None:
-            self._training.receive(msg)
-        else:
-            self._roster.wait(msg)
-
-    def _on_episode(self, msg: EpisodeSummary) -> None:
-        self._account.episode(msg)
-        if msg.evaluation:
-            self._ending.tested(time.monotonic())
-
-    def _on_evaluation(self, msg: EvaluationSummary) -> None:
-        text = self._account.evaluation(msg)
-        self._ending.evaluated(msg.agent_id, msg.steps, time.monotonic())
-        if self._training is None:
-            return
-        best = self._training.policies.evaluated(
-            msg.policy_version, msg.success_rate, msg.mean_return
-        )
-        self._log(text + (' (best so far)' if best else ''))
-        self._solved_in_a_row = self._solved_in_a_row + 1 if msg.solved else 0
-        enough = self._solved_in_a_row >= self._settings.solved_in_a_row
-        if enough and self._settings.stop_when_solved:
-            self._finish(f'solved after {msg.steps} steps')
-
-    def _on_parameter(self, name: str, value: Any) -> None:
-        if name in vars(self._settings):
-            self._settings = replace(self._settings, **{name: value})
-        else:
-            self._config = replace(self._config, **{name: value})
-            if self._training is not None:
-                self._training.set_parameter(name, value)
-        if self._training is not None:
-            self._training.note_change('sac_learner', name, value)
-        else:
-            self._metrics.event('parameter', where='sac_learner', name=name, value=value)
-
-    def _on_agent_status(self, msg: AgentStatus) -> None:
-        if msg.agent_id in self._roster.specs:
-            self._account.hours(msg)
-
-    def _on_relabel(self, labels: Mapping[str, Labels], done: Callable[[int], None]) -> None:
-        found = self._training.relabel(labels) if self._training is not None else 0
-        self._log(f'{found} transitions have new labels')
-        done(found)
-
-    def _on_save(self) -> None:
-        if self._training is not None:
-            self._training.checkpoint()
