@@ -213,7 +213,7 @@ def wall_cycles(name: str, port: str, seconds: float) -> dict[str, float]:
     from rclpy.experimental import EventsExecutor
     from sac_msgs.msg import JointCommand
 
-    from robot_drivers.robot_node import RobotNode
+    from robot_drivers.node.robot_node import RobotNode
 
     parameters = {'robot': name, 'port': port, 'clock': 'wall'}
     words = [word for item in parameters.items() for word in ('-p', '{}:={}'.format(*item))]

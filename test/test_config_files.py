@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import yaml
 
-from robot_drivers.node_config import NodeConfig
+from robot_drivers.node.config import NodeConfig
 from robot_drivers.registry import find_robot
 from robot_drivers.safety import SafetyConfig
 from sac_agent.config import from_file

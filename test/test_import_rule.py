@@ -18,11 +18,8 @@ ROS_SIDE = {
     'sac_core': {'qos.py', 'parameters.py'},
     'sac_agent': {'node', 'tools/nudge.py', 'tools/preflight.py'},
     'sac_learner': {'learner_node.py'},
-    'robot_drivers': {
-        'robot_node.py', 'state_topics.py', 'command_topic.py', 'reset_service.py',
-        'operator_services.py', 'minitaur/pd_node.py', 'gazebo/ros_wire.py',
-    },
-}  # fmt: skip
+    'robot_drivers': {'node', 'minitaur/pd_node.py', 'gazebo/ros_wire.py'},
+}
 """Files and folders that know rclpy; everything else of a package runs without ROS."""
 AGENT_FLOORS = (
     'tasks', 'observation', 'policy', 'action', 'episode', 'pilot', 'journal', 'node', 'tools',

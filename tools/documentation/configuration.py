@@ -9,7 +9,7 @@ from pathlib import Path
 import re
 from typing import Any, get_args, get_origin, get_type_hints
 
-from robot_drivers.node_config import NodeConfig
+from robot_drivers.node.config import NodeConfig
 from robot_drivers.registry import BUILT_IN, find_robot
 from robot_drivers.safety import SafetyConfig
 from sac_agent.config import RobotConfig

@@ -5,7 +5,7 @@ from sac_core import startup
 
 def main() -> int:
     """Run the driver node."""
-    return startup.run('robot_drivers.robot_node')
+    return startup.run('robot_drivers.node.robot_node')
 
 
 def minitaur_pd() -> int:

@@ -14,7 +14,7 @@ from robot_drivers.errors import (
     NotEnabledError,
     ResetFailedError,
 )
-from robot_drivers.pacing import Pacer
+from robot_drivers.node.pacing import Pacer
 from robot_drivers.registry import BUILT_IN, find_robot
 from robot_drivers.robot import Robot, RobotSpec, RobotState
 from robot_drivers.safety import Level, SafetyConfig

@@ -31,11 +31,11 @@ from std_srvs.srv import Trigger  # noqa: E402
 from robot_drivers.dclaw.config import JOINTS, LIMIT, NAMES, REST_POSE  # noqa: E402
 from robot_drivers.faults.rigs import RIGS  # noqa: E402
 from robot_drivers.minitaur.link import MODE_OFF  # noqa: E402
-from robot_drivers.node_config import NodeConfig  # noqa: E402
+from robot_drivers.node.config import NodeConfig  # noqa: E402
 from sac_core import qos  # noqa: E402
 from sac_core.convert import floats64, seconds  # noqa: E402
 
-NODE = [sys.executable, '-m', 'robot_drivers.robot_node', '--ros-args']
+NODE = [sys.executable, '-m', 'robot_drivers.node.robot_node', '--ros-args']
 MAIN = [
     *(sys.executable, '-c'),
     'import sys; from robot_drivers.main import main; sys.exit(main())',
@@ -497,7 +497,7 @@ def test_life_of_every_robot_on_the_wall_clock(run, robot):
 @pytest.mark.parametrize('robot', sorted(ENABLED))
 def test_every_parameter_says_what_it_is_and_what_is_admissible(robot, ros_domain_id):
     """What ``ros2 param describe`` shows: text with a full stop, and a range for every number."""
-    from robot_drivers.robot_node import RobotNode
+    from robot_drivers.node.robot_node import RobotNode
 
     context = rclpy.Context()
     rclpy.init(

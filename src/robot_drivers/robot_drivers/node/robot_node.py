@@ -19,16 +19,16 @@ from rclpy.executors import ExternalShutdownException
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.signals import SignalHandlerOptions
 
-from robot_drivers.command_topic import CommandTopic
 from robot_drivers.driver import Driver, ResetResult
 from robot_drivers.errors import OccupiedError, RobotError
-from robot_drivers.node_config import NodeConfig
-from robot_drivers.operator_services import OperatorServices
+from robot_drivers.node.command_topic import CommandTopic
+from robot_drivers.node.config import NodeConfig
+from robot_drivers.node.operator_services import OperatorServices
+from robot_drivers.node.reset_service import ResetService
+from robot_drivers.node.state_topics import StateTopics
 from robot_drivers.registry import find_robot
-from robot_drivers.reset_service import ResetService
 from robot_drivers.robot import Connection
 from robot_drivers.safety import Level, SafetyConfig
-from robot_drivers.state_topics import StateTopics
 from sac_core.parameters import declare_config, on_change, refuse_unknown
 from sac_core.realtime import prefer
 from sac_core.startup import CONFIGURATION_ERROR

@@ -10,9 +10,9 @@ from rclpy.lifecycle import LifecycleNode
 from rosgraph_msgs.msg import Clock as ClockMsg
 from std_msgs.msg import String
 
-from robot_drivers.diagnostics import Load, status
 from robot_drivers.driver import Driver, RESETTING
-from robot_drivers.messages import stamp_msg, StatePublishers
+from robot_drivers.node.diagnostics import Load, status
+from robot_drivers.node.messages import stamp_msg, StatePublishers
 from robot_drivers.robot import RobotState
 from robot_drivers.safety import Level
 from sac_core import qos

@@ -10,7 +10,7 @@ from sac_msgs.srv import ResetRobot
 
 from robot_drivers.driver import Driver, ResetResult
 from robot_drivers.errors import RobotError
-from robot_drivers.state_topics import StateTopics
+from robot_drivers.node.state_topics import StateTopics
 
 FAST = 0.0002  # [s] lockstep without a set speed: between two steps, for the executor
 

@@ -7,7 +7,7 @@ from std_srvs.srv import Trigger
 
 from robot_drivers.driver import Driver
 from robot_drivers.errors import RobotError
-from robot_drivers.state_topics import StateTopics
+from robot_drivers.node.state_topics import StateTopics
 
 
 class OperatorServices:

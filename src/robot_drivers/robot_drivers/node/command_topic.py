@@ -18,9 +18,9 @@ from sac_msgs.msg import JointCommand
 from std_msgs.msg import Empty
 
 from robot_drivers.driver import Driver, REFUSED_IN_RESET
-from robot_drivers.messages import MODES
-from robot_drivers.pacing import Pacer
-from robot_drivers.state_topics import StateTopics
+from robot_drivers.node.messages import MODES
+from robot_drivers.node.pacing import Pacer
+from robot_drivers.node.state_topics import StateTopics
 from sac_core import qos
 from sac_core.convert import floats64, seconds
 

@@ -1,0 +1,1 @@
+"""The driver in ROS: one lifecycle node for every robot, its topics and services."""
