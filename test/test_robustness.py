@@ -177,7 +177,7 @@ def test_the_books_balance_after_chaos(tmp_path):
     """Two hosts where root allows; what the machine does not allow is named in the output."""
     output = run(
         BENCH / 'chaos', '--minutes', '1.2', '--seed', '5', '--kills', '4', '--robots', 'dclaw',
-        '--alone', '--clock', 'lockstep', '--directory', tmp_path, timeout=400,
+        '--undisturbed', '0', '--clock', 'lockstep', '--directory', tmp_path, timeout=400,
     )  # fmt: skip
     assert 'lost 0, doubled 0, foreign 0, changed 0' in output
     assert 'the books balance' in output

@@ -5,22 +5,23 @@
 Runs the simulated D'Claw and Sawyer on the wall clock, each with its agent on one host and its
 learner on another, and lets things go wrong by a plan that depends on the seed only: SIGKILL,
 SIGSTOP, packet loss, a pulled network cable, full disks, stepped clocks, an unplugged robot,
-malformed messages. Beside them, unless told otherwise, the same robots learn undisturbed. In the
-end it counts.
+malformed messages. In the end it counts, and lets the same robots learn undisturbed for as many
+steps, with several seeds, to compare what was learned.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 import contextlib
-import math
 import os
 from pathlib import Path
 import signal
 import sys
 import tempfile
 import time
+from typing import TypeVar
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -28,12 +29,14 @@ from chaos import account, clocks
 from chaos.disk import Disk, NoDiskError
 from chaos.faults import Injector
 from chaos.network import HOSTS, Network, NoNamespacesError
-from chaos.rig import DISK, KINDS, Rig, Surroundings
+from chaos.rig import DISK, Kind, KINDS, Rig, Surroundings
 from chaos.schedule import Event, plan
 
+Key = TypeVar('Key')
 ROBOTS = ['dclaw', 'sawyer']
 DOMAIN = 60  # of the first rig, the others follow
 DRAIN = 90.0  # [s] the learners may take for what is left
+STANDSTILL = 120.0  # [s] without a step, after which an undisturbed run is given up
 
 
 def main() -> int:
@@ -46,10 +49,15 @@ def main() -> int:
         '--clock',
         choices=('wall', 'lockstep'),
         default='wall',
-        help='lockstep: robots wait for their commands, at the pace of the wall clock',
+        help='lockstep: robots wait for their commands, and go as fast as is learned from them',
     )
     parser.add_argument('--kills', type=int, default=20, help='SIGKILLs per robot, at least')
-    parser.add_argument('--alone', action='store_true', help='no undisturbed runs beside')
+    parser.add_argument(
+        '--undisturbed',
+        type=int,
+        default=3,
+        help='runs per robot without faults, in lockstep, from this seed on; 0: compare with none',
+    )
     parser.add_argument('--plan', action='store_true', help='print the plan and end')
     parser.add_argument('--directory', type=Path, help='for logs; default: a temporary one')
     options = parser.parse_args()
@@ -73,26 +81,17 @@ def main() -> int:
             rigs[name] = Rig(
                 KINDS[name], directory / name, surroundings, domain=DOMAIN + number,
                 seed=options.seed, clock=options.clock,
+                speed=0.0 if options.clock == 'lockstep' else 1.0,
             )  # fmt: skip
             stack.callback(rigs[name].end)
             for text in surroundings.missing:
                 print(f'{name}: {text}')
-        calm: dict[str, Rig] = {}
-        for number, name in enumerate([] if options.alone else options.robots, 10):
-            place = directory / f'{name}-undisturbed'
-            surroundings = stack.enter_context(_surroundings(place, options.seed))
-            calm[name] = Rig(
-                KINDS[name], place, surroundings, domain=DOMAIN + number, seed=options.seed,
-                clock=options.clock,
-            )  # fmt: skip
-            stack.callback(calm[name].end)
         injectors = {name: Injector(rig) for name, rig in rigs.items()}
         _play(plans, injectors, duration)
-        drained = {name: rig.drain(DRAIN) for name, rig in rigs.items()}
-        for rig in (*rigs.values(), *calm.values()):
-            rig.end()
+        drained = _end(rigs)
+        seeds = range(options.seed, options.seed + options.undisturbed)
         results = [
-            _report(name, rig, injectors[name], calm.get(name), drained[name])
+            _report(name, rig, injectors[name], drained[name], directory, seeds)
             for name, rig in rigs.items()
         ]
         print(f'load at the end {os.getloadavg()[0]:.1f}')
@@ -147,8 +146,51 @@ def _play(plans: dict[str, list[Event]], injectors: dict[str, Injector], duratio
     time.sleep(max(0.0, origin + duration - time.monotonic()))
 
 
-def _report(name: str, rig: Rig, injector: Injector, calm: Rig | None, drained: bool) -> bool:
-    """Print the account of one robot; return whether it balances."""
+def _end(rigs: Mapping[Key, Rig]) -> dict[Key, bool]:
+    """End runs once their learners have everything; return which of them got there in time."""
+    with ThreadPoolExecutor() as pool:
+        drained = dict(pool.map(lambda item: (item[0], item[1].drain(DRAIN)), rigs.items()))
+    for rig in rigs.values():
+        rig.end()
+    return drained
+
+
+def _undisturbed(
+    kind: Kind, directory: Path, seeds: Sequence[int], steps: int
+) -> dict[int, account.Account]:
+    """Let a robot learn without faults, as fast as it goes; return the accounts by seed."""
+    with contextlib.ExitStack() as stack:
+        rigs: dict[int, Rig] = {}
+        for number, seed in enumerate(seeds):
+            place = directory / f'{kind.name}-undisturbed-{seed}'
+            surroundings = stack.enter_context(_surroundings(place, seed))
+            rigs[seed] = Rig(
+                kind, place, surroundings, domain=DOMAIN + 10 + number, seed=seed,
+                clock='lockstep', speed=0.0,
+            )  # fmt: skip
+            stack.callback(rigs[seed].end)
+        done, moved = dict.fromkeys(seeds, 0), time.monotonic()
+        while min(done.values()) < steps and time.monotonic() < moved + STANDSTILL:
+            time.sleep(1.0)
+            before, done = done, {seed: rig.steps() for seed, rig in rigs.items()}
+            for seed, rig in rigs.items():
+                if done[seed] >= steps:
+                    rig.children['agent'].end(20.0)  # leaves the processors to the others
+            if done != before:
+                moved = time.monotonic()
+        _end(rigs)
+        return {seed: account.take(rig) for seed, rig in rigs.items()}
+
+
+def _report(
+    name: str,
+    rig: Rig,
+    injector: Injector,
+    drained: bool,
+    directory: Path,
+    seeds: Sequence[int],
+) -> bool:
+    """Print the account of one robot; return whether it balances and the robot has learned."""
     found = account.take(rig)
     kills = sum(count for fault, count in injector.done.items() if fault.startswith('kill'))
     done = ', '.join(f'{count} x {fault}' for fault, count in sorted(injector.done.items()))
@@ -177,25 +219,25 @@ def _report(name: str, rig: Rig, injector: Injector, calm: Rig | None, drained: 
         f'  refused: {found.rejected} transitions, {found.refused} weights; '
         f'{found.misses} deadline misses'
     )
-    level, error = found.level()
-    print(f'  learning level         {level:.1f} +- {error:.1f} (mean of the last 15 returns)')
     # A step is a transition once it is written; one at most is being written at a time.
     good = found.exact and drained and found.unsaved <= injector.done['kill agent']
     if not drained:
         print('  NOT DRAINED: the learner did not get everything in time')
-    if calm is not None:
-        steps = max((steps for steps, _ in found.returns), default=0)
-        other = account.take(calm)
-        beside, beside_error = other.level(steps)
-        last, last_error = other.level()
-        print(
-            f'  undisturbed            {beside:.1f} +- {beside_error:.1f} after as many steps '
-            f'({steps}), {last:.1f} +- {last_error:.1f} at its end ({other.recorded} steps)'
-        )
-        good = good and level >= beside - 2.0 * math.hypot(error, beside_error)
-        good = good and other.exact
     print(f'  {"the books balance" if good else "THE BOOKS DO NOT BALANCE"} ({kills} SIGKILLs)')
-    return good
+    level = found.level()
+    print(f'  learning level         {level} (last returns, without episodes that a fault cut)')
+    if not seeds:
+        return good
+    others = _undisturbed(rig.kind, directory, seeds, found.recorded)
+    levels = {seed: other.level(found.recorded) for seed, other in others.items()}
+    texts = ', '.join(f'{level} (seed {seed})' for seed, level in levels.items())
+    print(f'  undisturbed            {texts}, after as many steps')
+    learned = level.reaches(list(levels.values()))
+    print(f'  {"learned as well" if learned else "DID NOT LEARN AS WELL"} as undisturbed')
+    exact = all(other.exact for other in others.values())
+    if not exact:
+        print('  THE BOOKS OF AN UNDISTURBED RUN DO NOT BALANCE')
+    return good and learned and exact
 
 
 if __name__ == '__main__':

@@ -22,6 +22,36 @@ from sac_learner.replay.layout import HEADER
 Identity = tuple[str, int]  # stream, sequence
 NANOSECONDS = 1_000_000_000
 LEVEL_EPISODES = 15
+TIME_LIMIT = 1  # EpisodeSummary.truncation_reason
+
+
+@dataclass(frozen=True)
+class Level:
+    """How well a run has learned.
+
+    Attributes:
+        mean: Of the last returns.
+        error: Standard error of the mean: what the starts of so few episodes and their noise make.
+            How far runs with other seeds lie apart is not in it.
+    """
+
+    mean: float
+    error: float
+
+    def __str__(self) -> str:
+        """Write both."""
+        return f'{self.mean:.1f} +- {self.error:.1f}'
+
+    def reaches(self, undisturbed: Sequence[Level]) -> bool:
+        """Return whether it is not below the lowest of other runs by more than two errors.
+
+        What a run learns in its first thousand steps depends on its seed as much as on anything
+        that can happen to it, so one other run is no measure.
+        """
+        return any(
+            self.mean >= other.mean - 2.0 * math.hypot(self.error, other.error)
+            for other in undisturbed
+        )
 
 
 @dataclass(frozen=True)
@@ -34,13 +64,14 @@ class Account:
         lost: In the journal or heard on the wire, and not in the replay.
         doubled: More than once in the replay.
         foreign: In the replay, and nobody's.
-        changed: In the replay with another reward than in the journal.
+        changed: In the replay with another content than in the journal.
         under_way: Control steps that the robot had begun when the agent was killed: they have no
             outcome, so they are no transitions.
         unsaved: Steps that were complete when the agent was killed, and not yet on its disk.
         starts: Of each process.
         deaths: Exit codes of processes that nobody had killed.
-        returns: Undiscounted returns of the training episodes, with the steps before each.
+        returns: Undiscounted returns of the training episodes, with the steps up to their end.
+            Those that a fault cut are left out: fewer steps make another return.
         problems: Diagnostics above OK, by text.
         refused: Weights that were refused.
         rejected: Transitions that were refused.
@@ -68,39 +99,38 @@ class Account:
         """Whether nothing was lost, doubled, invented or changed."""
         return not (self.lost or self.doubled or self.foreign or self.changed)
 
-    def level(self, until: int | None = None) -> tuple[float, float]:
+    def level(self, until: int | None = None) -> Level:
         """Return mean and standard error of the last returns before a number of steps."""
         found = [value for steps, value in self.returns if until is None or steps <= until]
         last = np.asarray(found[-LEVEL_EPISODES:])
         if last.size < 2:
-            return float('nan'), float('nan')
-        return float(last.mean()), float(last.std(ddof=1) / np.sqrt(last.size))
+            return Level(float('nan'), float('nan'))
+        return Level(float(last.mean()), float(last.std(ddof=1) / np.sqrt(last.size)))
 
 
 def take(rig: Rig) -> Account:
     """Count, once all processes of a rig have ended."""
-    journal: dict[Identity, float] = {}
+    journal: dict[Identity, bytes] = {}
     ended: dict[int, bool] = {}
     for t in transitions(rig.run('robot') / 'bags' / rig.kind.name):
-        journal[str(t.stream_id), int(t.sequence)] = float(t.reward)
+        journal[str(t.stream_id), int(t.sequence)] = _content(
+            t.observation.vector, t.action, t.reward, t.terminated, t.next_observation.vector
+        )
         stamp = t.observation.stamp
         ended[stamp.sec * NANOSECONDS + stamp.nanosec] = bool(t.terminated or t.truncated)
-    wire = {(line[1], line[2]): line[6] for line in rig.heard('/transition')}
+    wire = {(line[1], line[2]) for line in rig.heard('/transition')}
     found = _replayed(rig.run('workstation') / 'replay')
-    executed = journal | wire
+    executed = journal.keys() | wire
     counts = Counter(identity for identity, _ in found)
     agent, learner = rig.heard('/agent_status'), rig.heard('/learner_status')
     under_way, unsaved = _cut(rig.heard(f'/{rig.kind.name}/joint_command'), agent, ended)
     return Account(
         recorded=len(journal),
         replayed=len(found),
-        lost=len(executed.keys() - counts.keys()),
+        lost=len(executed - counts.keys()),
         doubled=sum(count - 1 for count in counts.values()),
-        foreign=len(counts.keys() - executed.keys()),
-        changed=sum(
-            np.float32(executed.get(identity, reward)) != np.float32(reward)
-            for identity, reward in found
-        ),
+        foreign=len(counts.keys() - executed),
+        changed=sum(journal.get(identity, content) != content for identity, content in found),
         under_way=under_way,
         unsaved=unsaved,
         starts={name: child.starts for name, child in rig.children.items()},
@@ -124,18 +154,26 @@ def gaps(rig: Rig, begin: float, end: float) -> np.ndarray[Any, Any]:
     return np.diff([time for time in heard if begin <= time <= end])
 
 
-def _replayed(directory: Path) -> list[tuple[Identity, float]]:
+def _content(vector: Any, action: Any, reward: Any, terminated: Any, following: Any) -> bytes:
+    """Return what is learned from a transition, to be compared."""
+    parts = [vector, action, [reward, terminated], following]
+    return b''.join(np.asarray(part, np.float32).tobytes() for part in parts)
+
+
+def _replayed(directory: Path) -> list[tuple[Identity, bytes]]:
     if not (directory / HEADER).exists():
         return []  # no agent was ever heard
     replay = Replay.open(directory)
     try:
         positions = replay.positions()
-        rewards = replay.gather(positions).reward
+        stored = replay.gather(positions)
+        columns = zip(
+            stored.vector, stored.action, stored.reward, stored.discount == 0.0,
+            stored.next_vector, strict=True,
+        )  # fmt: skip
         return [
-            ((stream.rpartition('/')[2], sequence), float(reward))
-            for (stream, sequence), reward in zip(
-                replay.identities(positions), rewards, strict=True
-            )
+            ((stream.rpartition('/')[2], sequence), _content(*row))
+            for (stream, sequence), row in zip(replay.identities(positions), columns, strict=True)
         ]
     finally:
         replay.close()
@@ -182,7 +220,9 @@ def _returns(path: Path) -> list[tuple[int, float]]:
             record = json.loads(line)
         except ValueError:
             continue  # torn by a SIGKILL
-        if record.get('kind') == 'episode' and not record['evaluation']:
+        if record.get('kind') != 'episode' or record['evaluation']:
+            continue
+        if record['terminated'] or record['truncation_reason'] == TIME_LIMIT:
             records.append((int(record['steps']), float(record['return'])))
     return records
 

@@ -99,6 +99,7 @@ class Rig:
         domain: int,
         seed: int,
         clock: str = 'wall',
+        speed: float = 1.0,
         learner: Sequence[str] = (),
         agent: Sequence[str] = (),
     ) -> None:
@@ -109,8 +110,9 @@ class Rig:
             directory: For logs and, without small disks, the run.
             surroundings: Hosts, disks and clocks.
             domain: ROS domain; rigs on the same hosts need different ones.
-            seed: Of learner and emulator.
-            clock: wall, or lockstep at the pace of the wall clock.
+            seed: Of learner, agent and emulator.
+            clock: wall, or lockstep: the robot waits for every command.
+            speed: Simulated seconds per second in lockstep; 0: as fast as it is learned from.
             learner: More parameters of the learner, NAME:=VALUE.
             agent: More parameters of the agent.
         """
@@ -144,7 +146,7 @@ class Rig:
                 _executable('robot_drivers', 'robot_node'),
                 *_ros_arguments(
                     'driver', name, config,
-                    [f'robot:={name}', 'backend:=sim', f'clock:={clock}', 'speed:=1.0',
+                    [f'robot:={name}', 'backend:=sim', f'clock:={clock}', f'speed:={speed}',
                      'recover:=true',
                      f'port:={self._port}'],
                 ),
@@ -157,7 +159,7 @@ class Rig:
                 _executable('sac_agent', 'sac_agent'),
                 *_ros_arguments(
                     'sac_agent', name, config,
-                    [f'run_dir:={self.run("robot")}', 'evaluation.every:=0',
+                    [f'run_dir:={self.run("robot")}', f'seed:={seed}', 'evaluation.every:=0',
                      f'trigger:={"observation" if lockstep else "timer"}',
                      f'use_sim_time:={str(lockstep).lower()}',
                      'journal.weights:=false', *agent],
@@ -225,6 +227,11 @@ class Rig:
                 if line.startswith(f'["{topic}"') and line.endswith(']\n'):
                     found.append(json.loads(line)[1:])
         return found
+
+    def steps(self) -> int:
+        """Return how many steps the agent says it has made."""
+        status = self.heard('/agent_status')[-1:]
+        return int(status[0][3]) if status else 0
 
     def drain(self, timeout: float) -> bool:
         """End acting, wait until the learner has everything; return whether it got there.
