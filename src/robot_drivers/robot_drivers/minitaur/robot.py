@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-import math
 import time
 from typing import Any
 
@@ -31,6 +30,7 @@ from robot_drivers.minitaur.link import (
     FAULT_COMMAND_TIMEOUT,
     FAULT_OVERHEAT,
     FAULTS,
+    Mocap,
     MODE_DAMP,
     MODE_OFF,
     MODE_POSITION,
@@ -38,14 +38,16 @@ from robot_drivers.minitaur.link import (
     MODES,
     State,
 )
+from robot_drivers.minitaur.measurement import faults, Measurement, tilt
 from robot_drivers.minitaur.stage import Stage
 from robot_drivers.minitaur.start import LYING, PERTURB, PLACES, start_motion, start_pose
-from robot_drivers.robot import Array, Connection, Imu, Pose, Robot, RobotState
+from robot_drivers.robot import Array, Connection, Robot, RobotState
 
 UPRIGHT = 0.35  # tilt below which a start counts as good [rad]
 REACHED = 0.35  # distance to the start pose: the legs give way by 0.12 rad under the body [rad]
 CONNECT_ATTEMPTS = 25
 LIMP_ATTEMPTS = 3
+MOCAP_TIMEOUT = 0.1  # the tracking has stopped [s]
 BORNE = FAULT_COMMAND_TIMEOUT | FAULT_OVERHEAT  # faults that do not end a motion by themselves
 
 
@@ -67,9 +69,9 @@ class MinitaurRobot(Robot):
         self._link = HostLink((host, int(port)), config.host_port)
         self._stage = Stage(host, config.stage_port or int(port) + 1)
         self._wiring = Wiring(config.motor_order, config.motor_direction, config.motor_zero)
+        self._measurement = Measurement(config, self._wiring)
         self._lockstep = connection.clock == 'lockstep'
         self._target: Array | None = None  # last sent motor angles; None: not enabled
-        self._remote = self._before = 0.0  # newest controller time, sum of earlier ones [s]
         self._fallen = ''
         self._damped = False  # nobody commands
         self._noted = ''  # interruption already reported
@@ -101,17 +103,17 @@ class MinitaurRobot(Robot):
         self._target = None
         self._link.renew()
         state = self._exchange(MODE_OFF)
-        if self._heat(state) and self._connection.backend == 'sim':
+        if self._measurement.heat(state) and self._connection.backend == 'sim':
             self._stage.request('place', x=0.0, y=0.0, yaw=0.0)  # picked up and left to cool
             state = self._exchange(MODE_OFF)
         if state.faults & ~FAULT_COMMAND_TIMEOUT:
             state = self._exchange(MODE_RESET)
         self._check_motors(state)
-        if heat := self._heat(state):
+        if heat := self._measurement.heat(state):
             raise MotorFaultError(f'{heat}; let it cool, then enable again')
         self._fallen = self._noted = ''
         self._damped = False
-        theta = self._theta(state)
+        theta = self._measurement.motor_angles(state)
         self._target = leg.motor_angles(
             np.clip(leg.leg_angles(theta), self.spec.lower, self.spec.upper)
         )
@@ -197,9 +199,9 @@ class MinitaurRobot(Robot):
                 raise ResetFailedError(f'reset took longer than {timeout} s; allow about 2 s')
         assert state is not None
         error = float(np.abs(state.position[:8] - pose).max())
-        if _tilt(state) > UPRIGHT or error > REACHED:
+        if tilt(state) > UPRIGHT or error > REACHED:
             raise ResetFailedError(
-                f'after the reset the tilt is {_tilt(state):.2f} rad (at most {UPRIGHT}) and the '
+                f'after the reset the tilt is {tilt(state):.2f} rad (at most {UPRIGHT}) and the '
                 f'legs are {error:.2f} rad off (at most {REACHED}); check legs and ground'
             )
         self._noted = ''
@@ -208,10 +210,10 @@ class MinitaurRobot(Robot):
         """Return the legs (8,) [rad] a reset starts from; None where it was put in place."""
         if self._connection.backend != 'sim':
             state = self.read()
-            if self._fallen or _tilt(state) > UPRIGHT:
+            if self._fallen or tilt(state) > UPRIGHT:
                 self.limp()
                 raise NeedsHelpError(
-                    f'Minitaur lies at a tilt of {_tilt(state):.2f} rad; put it on its feet, '
+                    f'Minitaur lies at a tilt of {tilt(state):.2f} rad; put it on its feet, '
                     'legs under the body, enable it and reset again'
                 )
             self._switch_on()
@@ -228,7 +230,7 @@ class MinitaurRobot(Robot):
         state = self._link.state
         if state is None or not state.faults & FAULT_OVERHEAT:
             return
-        if heat := self._heat(state):
+        if heat := self._measurement.heat(state):
             self.limp()
             raise NeedsHelpError(f'{heat}; let it cool, enable it and reset again')
         self._exchange(MODE_RESET)
@@ -268,8 +270,8 @@ class MinitaurRobot(Robot):
         if state is not None:
             values |= {
                 'controller mode': MODES.get(state.mode, str(state.mode)),
-                'controller faults': ', '.join(_faults(state)) or 'none',
-                'motors switched off': ', '.join(self._shut(state)) or 'none',
+                'controller faults': ', '.join(faults(state)) or 'none',
+                'motors switched off': ', '.join(self._measurement.shut(state)) or 'none',
                 'winding temperature, hottest [Celsius]': float(state.temperature.max()),
                 'motor current, largest [A]': float(np.abs(state.current).max()),
                 'supply [V]': state.supply,
@@ -294,83 +296,38 @@ class MinitaurRobot(Robot):
             self._command(mode, period), timeout=self._config.reply_timeout, retries=retries
         )
 
-    def _theta(self, state: State) -> Array:
-        return self._wiring.positions(state.position.astype(float))
-
-    def _shut(self, state: State) -> list[str]:
-        order = self._config.motor_order
-        return [leg.MOTOR_JOINTS[i] for i in range(8) if state.shut_motors >> order[i] & 1]
-
     def _check_motors(self, state: State) -> None:
         """Refuse to go on with motors that are badly supplied or do not know where they are.
 
         A motor that the controller switched off for its heat is no reason: the robot walks on or
         falls without it, as the published simulation does, and the policy has to bear that.
         """
-        faults = [FAULTS[bit] for bit in FAULTS if state.faults & bit & ~BORNE]
-        if faults:
+        found = [FAULTS[bit] for bit in FAULTS if state.faults & bit & ~BORNE]
+        if found:
             self.limp()
             raise MotorFaultError(
-                f'motor controller reports {", ".join(faults)}; check battery and motors, then '
+                f'motor controller reports {", ".join(found)}; check battery and motors, then '
                 'enable again'
             )
 
-    def _heat(self, state: State) -> str:
-        """Say which motor is too hot to begin with, if one is."""
-        temperature = state.temperature[list(self._config.motor_order)]
-        hottest, limit = int(temperature.argmax()), self._config.temperature_limit
-        if temperature[hottest] <= limit:
-            return ''
-        name = leg.MOTOR_JOINTS[hottest]
-        return f'{name} has {temperature[hottest]:.0f} Celsius, limit {limit:.0f}'
-
     def _robot_state(self, state: State) -> RobotState:
-        theta = self._theta(state)
-        theta_rate = self._wiring.rates(state.velocity.astype(float))
-        torque = self._wiring.rates(state.torque.astype(float))
-        imu = Imu(
-            orientation=state.orientation.astype(float),
-            angular_velocity=state.angular_velocity.astype(float),
-            linear_acceleration=state.linear_acceleration.astype(float),
-        )
-        result = RobotState(
-            stamp=self._lockstep_stamp(state.time) if self._lockstep else self._link.stamp,
-            position=np.concatenate([leg.leg_angles(theta), theta]),
-            velocity=np.concatenate([leg.leg_angles(theta_rate), theta_rate]),
-            effort=np.concatenate([leg.leg_efforts(torque), torque]),
-            imu=imu,
-            base=self._base(),
-        )
+        lockstep = self._lockstep
+        stamp = self._measurement.lockstep_stamp(state.time) if lockstep else self._link.stamp
+        result = self._measurement.robot_state(state, stamp, self._mocap())
         return replace(result, interrupted=self._interruption(result, state))
 
-    def _lockstep_stamp(self, remote: float) -> float:
-        """Return a time [s] that goes on where it was when the emulator is started anew."""
-        if remote < self._remote:
-            self._before += self._remote
-        self._remote = remote
-        return self._before + remote
-
-    def _base(self) -> Pose | None:
+    def _mocap(self) -> Mocap | None:
         """Return the base as tracked, unless the tracking stopped."""
-        mocap = self._link.mocap
-        if mocap is None:
-            return None
-        if not self._lockstep and time.monotonic() - self._link.mocap_at > 0.1:
-            return None
-        return Pose(
-            position=mocap.position,
-            orientation=mocap.orientation,
-            linear_velocity=mocap.linear_velocity,
-            angular_velocity=mocap.angular_velocity,
-        )
+        stopped = not self._lockstep and time.monotonic() - self._link.mocap_at > MOCAP_TIMEOUT
+        return None if stopped else self._link.mocap
 
     def _interruption(self, result: RobotState, state: State) -> str:
         """Notice a fall or damped legs; return what is new."""
         if self._target is None:
             return ''
-        tilt = _tilt(result)
-        if not self._fallen and tilt > self._config.fall_tilt:
-            self._fallen = f'fallen: tilt {tilt:.2f} rad, limit {self._config.fall_tilt} rad'
+        angle = tilt(result)
+        if not self._fallen and angle > self._config.fall_tilt:
+            self._fallen = f'fallen: tilt {angle:.2f} rad, limit {self._config.fall_tilt} rad'
             if not self._lockstep:
                 self._link.send(self._command(MODE_DAMP))
         reason = self._fallen
@@ -378,17 +335,3 @@ class MinitaurRobot(Robot):
             reason = 'motor controller got no command for 0.1 s and damped the legs'
         new, self._noted = reason if reason != self._noted else '', reason
         return new
-
-
-def _faults(state: State) -> list[str]:
-    return [name for bit, name in FAULTS.items() if state.faults & bit]
-
-
-def _tilt(state: RobotState) -> float:
-    """Return the larger of |roll| and |pitch| [rad]."""
-    if state.imu is None or state.imu.orientation is None:
-        return 0.0
-    x, y, z, w = state.imu.orientation
-    roll = math.atan2(2 * (w * x + y * z), 1 - 2 * (x * x + y * y))
-    pitch = math.asin(max(-1.0, min(1.0, 2 * (w * y - z * x))))
-    return max(abs(roll), abs(pitch))
