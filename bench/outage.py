@@ -8,7 +8,8 @@ With --stop the learner gets SIGSTOP for so long: the largest gap between two co
 how long after SIGCONT new weights act. With --loss and --cut, agent and learner are on two hosts.
 In the end every transition must be in the replay exactly once. With --kill-agent the time from
 SIGKILL to rest counts, as the wire of the emulated robot sees it: goals that stay or limp motors,
-damped legs, braking instead of the policy's torque.
+damped legs, and for the torques of the Sawyer: position hold, or braking, that is torques other
+than the policy's last ones that drive no joint any more and vanish with the motion.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ LEARNER = ('learning_starts:=50',)
 SETTLE = 20.0  # [s] until weights act and everything is regular
 BACK = 15.0  # [s] watched after an outage
 DOMAIN = 80
+DRIVING = 0.05  # [W] from which torques drive an arm; old velocities make less of braking
 
 
 def main() -> int:
@@ -213,12 +215,14 @@ def _sawyer(rig: Rig):  # type: ignore[no-untyped-def]
         policy: list[float] = []
 
         def at_rest() -> bool:
-            """Whether the policy's last torque is gone: for braking, or for holding."""
+            """Whether the arm holds, or brakes instead of following the last torque."""
             link.sendall(b'{"do": "query"}\n')
             answer = json.loads(lines.readline())
+            torque = answer['torque']
             if not policy:
-                policy[:] = answer['torque']
-            return answer['mode'] == 'position' or answer['torque'] != policy
+                policy[:] = torque
+            driving = np.dot(torque, answer['velocities']) > DRIVING
+            return answer['mode'] == 'position' or (torque != policy and not driving)
 
         yield at_rest
 
