@@ -32,6 +32,26 @@ def child_environment() -> dict[str, str]:
 
 
 @pytest.fixture
+def run(child_environment: dict[str, str], ros_domain_id: int) -> Iterator[Callable[..., Any]]:
+    """Start driver nodes, each with somebody who talks to it."""
+    from .driver_user import NODE, User
+
+    users: list[Any] = []
+
+    def start(hand: Any, **parameters: Any) -> Any:
+        words = [f'{name}:={value}' for name, value in parameters.items()]
+        arguments = [part for word in words for part in ('-p', word)]
+        environment = child_environment | {'ROS_DOMAIN_ID': str(ros_domain_id)}
+        user = User([*NODE, '-p', f'port:={hand.port}', *arguments], environment)
+        users.append(user)
+        return user
+
+    yield start
+    for user in users:
+        user.close()
+
+
+@pytest.fixture
 def report_fault(request: pytest.FixtureRequest) -> Callable[[str, str, float], None]:
     """Return a function that puts a line into the table: fault, state reached, seconds."""
 
