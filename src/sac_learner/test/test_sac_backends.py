@@ -8,6 +8,7 @@ import torch
 
 from sac_learner.sac import Batch, preset, Sac, SacConfig
 from sac_learner.sac.adam import adam_step, AdamSettings, fused_adam_step
+from sac_learner.sac.batch import READ
 from sac_learner.sac.learnables import Trained
 from sac_learner.sac.native import build as build_kernel
 from sac_learner.sac.native import library
@@ -234,11 +235,11 @@ def test_batch_refused_on_the_way_leaves_the_steps_before_it():
 
 def test_native_refuses_a_batch_written_over_one_that_is_read():
     learner = Sac(7, None, 3, SacConfig(**SMALL), seed=0, backend='native')
-    batches = [stream(5)() for _ in range(3)]
-    learner.update(iter(batches * 2).__next__, 6)
-    with pytest.raises(ValueError, match='being read; return other arrays, or fill 3 of them'):
+    batches = [stream(5)() for _ in range(READ + 1)]
+    learner.update(iter(batches * 2).__next__, 2 * len(batches))
+    with pytest.raises(ValueError, match=f'being read; return other arrays, or fill {READ + 1} '):
         learner.update(iter([batches[0], batches[1], batches[0]]).__next__, 3)
-    assert learner.updates == 8
+    assert learner.updates == 2 * len(batches) + 2
 
 
 def test_automatic_choice_is_native_where_it_has_every_option():
