@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sac_agent.action.mapper import ActionMapper
+from sac_agent.action.smoothing import LatentNoise
 from sac_agent.config import from_file, RobotConfig
 from sac_agent.errors import ConfigError
 from sac_agent.observation.builder import ObservationBuilder
@@ -153,6 +154,10 @@ class TwinEnv(gymnasium.Env[Any, npt.NDArray[np.float32]]):
             info |= self.task.metrics(trajectory)
             info['is_success'] = self.task.success(trajectory)
         return self._observation(after, sensors), float(terms.sum()), terminated, truncated, info
+
+    def exploration_noise(self, random: np.random.Generator) -> LatentNoise:
+        """Return noise as smooth as the robot's own exploration."""
+        return LatentNoise(self.mapper.size, self.config.smoothing.correlation, random)
 
     def _observation(self, raw: Array, sensors: Mapping[str, Any]) -> Observation:
         vector = self._builder.push(raw)

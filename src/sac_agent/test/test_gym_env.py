@@ -138,3 +138,12 @@ def test_shipped_environments_run(name):
         assert np.isfinite(reward)
         if terminated:
             env.reset()
+
+
+def test_it_is_explored_as_smoothly_as_the_robot(env):
+    noise = env.exploration_noise(np.random.default_rng(0))
+    noise.reset()
+    samples = np.array([noise.sample() for _ in range(4000)])
+    assert samples.shape[1:] == env.action_space.shape
+    correlation = (samples[1:] * samples[:-1]).mean()
+    assert correlation == pytest.approx(env.config.smoothing.correlation, abs=0.03)

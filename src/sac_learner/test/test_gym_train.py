@@ -49,12 +49,24 @@ class Counter(gymnasium.Env):
         info = {'is_success': terminated, 'mark': 7.0} if ended else {}
         return self.look(), float(np.float32(action[0])), terminated, truncated, info
 
+class Same:
+    def reset(self):
+        self.first = True
+
+    def sample(self):
+        self.first, value = False, 0.5 if self.first else -0.5
+        return np.full(1, value)
+
+class Explored(Counter):
+    def exploration_noise(self, random):
+        return Same()
+
 class Broken(Counter):
     def look(self):
         return {**super().look(), 'vector': np.array([self.step_count, np.nan], np.float32)}
 
 def register():
-    for name in ('Counter', 'Broken'):
+    for name in ('Counter', 'Explored', 'Broken'):
         gymnasium.register(f'mine/{name}-v0', globals()[name])
 """
 
@@ -226,6 +238,19 @@ def test_warm_up_is_uniform_and_ends_at_its_step(tmp_path, robots):
     quarters = np.histogram(actions[:400], 4, (-1.0, 1.0))[0]
     assert quarters.min() > 70, 'a hundred each, but for chance'
     assert actions[400:].std() < 0.2, 'the policy was told to deviate by no more than exp(-5)'
+    replay.close()
+
+
+def test_an_environment_may_bring_its_exploration_noise(tmp_path, robots):
+    run = tmp_path / 'run'
+    options = ['--register', robots, '--run-dir', str(run), '--eval-every', '0', '--steps', '60']
+    settings = [*SMALL, 'warmup_steps=48', 'learning_starts=60', 'encoder=stride2']
+    assert train.main(['--env', 'mine/Explored-v0', *options, '--set', *settings]) == 0
+    replay = Replay.open(run / 'replay')
+    actions = replay.gather(replay.positions()).action[:, 0].reshape(15, 4)
+    # Warm-up is uniform: -0.5 and 0.5 are at 31 and 69 percent of a normal distribution.
+    np.testing.assert_allclose(actions[:12], np.tile([0.383, *3 * [-0.383]], (12, 1)), atol=1e-3)
+    assert (actions[12:, 0] > actions[12:, 1:].max(axis=1) + 0.1).all()
     replay.close()
 
 

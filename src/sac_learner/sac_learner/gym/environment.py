@@ -6,7 +6,7 @@ from importlib import import_module
 import inspect
 import math
 from types import ModuleType
-from typing import Any, TYPE_CHECKING, TypeAlias
+from typing import Any, Protocol, TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -145,6 +145,25 @@ def make(
     except Exception as error:  # an environment may raise anything; all of it is for the user
         raise CommandError(f'environment {env_id!r} cannot be made: {error}') from error
     return env
+
+
+class ExplorationNoise(Protocol):
+    """Standard normal noise that hangs together in time."""
+
+    def reset(self) -> None:
+        """Begin an episode."""
+
+    def sample(self) -> npt.NDArray[np.float64]:
+        """Return the noise of the next action, (A,)."""
+
+
+def exploration_noise(env: Environment, random: np.random.Generator) -> ExplorationNoise | None:
+    """Return the noise an environment wants to be explored with, None: white noise.
+
+    Our robots move smoothly: their environments have a method `exploration_noise(random)`.
+    """
+    method = getattr(env.unwrapped, 'exploration_noise', None)
+    return None if method is None else method(random)
 
 
 def episode_seed(seed: int, role: int, steps: int) -> int:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+import math
 import time
 from typing import Any
 
@@ -11,6 +12,7 @@ from sac_learner.gym.display import Display
 from sac_learner.gym.environment import (
     Environment,
     episode_seed,
+    exploration_noise,
     Interface,
     STREAM,
     Vector,
@@ -24,7 +26,7 @@ from sac_learner.settings import LearnerSettings
 from sac_learner.training import Training
 from sac_learner.transitions import stream_key
 
-TRAINING, TESTING, WARMUP = range(3)  # roles of random numbers
+TRAINING, TESTING, WARMUP, NOISE = range(4)  # roles of random numbers
 LOOK = 0.25  # [s] between two looks at what is due by the clock
 
 
@@ -77,6 +79,8 @@ class Loop:
         self._sequence = training.replay.received().get(self._stream, 0)
         start = training.transitions
         self._random = np.random.default_rng([settings.seed, 2 + WARMUP, start])
+        noise = np.random.default_rng([settings.seed, 2 + NOISE, start])
+        self._noise = exploration_noise(env, noise)
         self._seeds = {r: episode_seed(settings.seed, r, start) for r in (TRAINING, TESTING)}
         self._episodes = 0
         self._recorder = Recorder()
@@ -117,15 +121,20 @@ class Loop:
 
     def _reset(self, seed: int | None = None) -> tuple[Vector, Any]:
         observation, _ = self._env.reset(seed=seed)
+        if self._noise is not None:
+            self._noise.reset()
         return self._interface.observe(observation)
 
     def _step(self, vector: Vector, image: Any, *, fresh: bool) -> tuple[tuple[Vector, Any], bool]:
         """Act once; return what is seen now and whether it begins an episode."""
         training = self._training
-        if training.transitions < training.sac.config.warmup_steps:
+        noise = None if self._noise is None else self._noise.sample()
+        if training.transitions >= training.sac.config.warmup_steps:
+            action = training.sac.act(vector, image, noise=noise)
+        elif noise is None:
             action = self._random.uniform(-1.0, 1.0, self._interface.low.size).astype(np.float32)
-        else:
-            action = training.sac.act(vector, image)
+        else:  # the normal distribution function makes normal noise uniform
+            action = np.array([math.erf(x / math.sqrt(2.0)) for x in noise], np.float32)
         observation, reward, terminated, truncated, info = self._env.step(
             self._interface.scale(action)
         )

@@ -214,7 +214,12 @@ class Sac:
         self._refresh()
 
     def act(
-        self, vector: Array, image: Array | None = None, *, deterministic: bool = False
+        self,
+        vector: Array,
+        image: Array | None = None,
+        *,
+        deterministic: bool = False,
+        noise: Array | None = None,
     ) -> npt.NDArray[np.float32]:
         """Return actions in [-1, 1] for one observation (V,) or several (B, V).
 
@@ -222,6 +227,7 @@ class Sac:
             vector: Raw vector observations.
             image: uint8 images, (H, W, C) or (B, H, W, C), where the policy sees.
             deterministic: Whether to return the mode instead of a sample.
+            noise: Standard normal, of the shape of the actions, instead of the agent's own.
         """
         single = np.ndim(vector) == 1
         with torch.inference_mode():
@@ -236,9 +242,13 @@ class Sac:
             if deterministic:
                 action = mean.tanh()
             else:
-                drawn = self._acting.standard_normal(mean.shape, dtype=np.float32)
-                noise = torch.from_numpy(drawn).to(self._device)
-                action, _ = squashed_gaussian(mean, log_std, noise)
+                drawn = (
+                    self._acting.standard_normal(mean.shape, dtype=np.float32)
+                    if noise is None
+                    else np.asarray(noise, np.float32).reshape(mean.shape)
+                )
+                latent = torch.from_numpy(drawn).to(self._device)
+                action, _ = squashed_gaussian(mean, log_std, latent)
             result = action.cpu().numpy()
         return result[0] if single else result
 
