@@ -72,3 +72,13 @@ def test_content_in_the_replay_is_held_against_the_journal(account, tmp_path, wh
     assert content == account._content(*(truth[name] for name in order))
     other = truth | {what: not truth[what] if what == 'terminated' else truth[what] + 1.0}
     assert content != account._content(*(other[name] for name in order))
+
+
+def test_commands_to_hold_are_no_steps(account):
+    """The second step is under way when the driver goes limp; then the agent is killed."""
+    running, waiting = 1, 0
+    statuses = [[0.0, running], [1.2303, waiting]]
+    commands = [[1.0, 10, 1], [1.1, 11, 2], [1.2, 12, 3], [1.2300, 13, 4], [5.0, 50, 1]]
+    assert account._cut(commands, statuses, {10: False, 11: False}) == (1, 0)
+    # Killed while it runs: one step is under way, one was complete and not yet written.
+    assert account._cut(commands, statuses[:1], {10: False, 11: False}) == (1, 1)

@@ -23,6 +23,7 @@ Identity = tuple[str, int]  # stream, sequence
 NANOSECONDS = 1_000_000_000
 LEVEL_EPISODES = 15
 TIME_LIMIT = 1  # EpisodeSummary.truncation_reason
+HOLD = 0.01  # [s] by which the command to hold may come before the news of another state
 
 
 @dataclass(frozen=True)
@@ -205,7 +206,7 @@ def _cut(
         last = number
         if stamp in ended:
             later = bisect_right(changes, time)
-            until = changes[later] if later < len(changes) else math.inf
+            until = changes[later] - HOLD if later < len(changes) else math.inf
             until = -math.inf if ended[stamp] else until
             trailing = 0
         elif time < until:
