@@ -1,4 +1,4 @@
-"""The driver against the emulated robot: life, time-outs, stops, reset, equality with the twin."""
+"""The driver against the emulated robot in lockstep: life, stops, resets, the twin's trajectory."""
 
 from collections.abc import Callable, Iterator
 import time
@@ -29,19 +29,11 @@ from robot_drivers.sawyer.description import (
 from robot_drivers.sawyer.emulated_robot import EmulatedSawyer
 from robot_drivers.sawyer.emulator import SawyerEmulator
 from robot_drivers.sawyer.kinematics import forward
-from robot_drivers.sawyer.link import SawyerLink
 from robot_drivers.sawyer.messages import RobotAssemblyState
 from robot_drivers.sawyer.robot import SawyerRobot
 from robot_drivers.sawyer.twin import SawyerTwin
 
 SMALL = 0.2 * LEARNING_EFFORT
-
-
-@pytest.fixture
-def wall_arm() -> Iterator[ArmRig]:
-    arm = ArmRig('wall')
-    yield arm
-    arm.close()
 
 
 @pytest.fixture
@@ -59,31 +51,6 @@ def robot(lockstep) -> Iterator[SawyerRobot]:
     with robot:
         robot.enable()
         yield robot
-
-
-@pytest.fixture
-def wall_robot(wall_arm) -> Iterator[SawyerRobot]:
-    """Return a driver on the wall clock, connected."""
-    with create(SawyerConfig(), Connection(wall_arm.uri, 'sim', 'wall')) as robot:
-        yield robot
-
-
-def spin(robot: SawyerRobot, seconds: float, torque: np.ndarray | None = None) -> None:
-    """Do what the node does: update and read at the publish rate, commands at the policy's."""
-    begin, count = time.monotonic(), 0
-    while time.monotonic() - begin < seconds:
-        if torque is not None and count % 5 == 0:
-            robot.command(torque)
-        robot.update()
-        robot.read()
-        count += 1
-        time.sleep(0.01)
-
-
-def spin_until(robot: SawyerRobot, error: type[Exception], seconds: float = 2.0) -> Exception:
-    with pytest.raises(error) as caught:
-        spin(robot, seconds, SMALL)
-    return caught.value
 
 
 def goal(positions: np.ndarray) -> dict[str, float]:
@@ -332,78 +299,6 @@ def test_driver_is_fast_enough_to_learn_through():
     finally:
         arm.close()
     assert rate > 60.0, f'{rate:.0f} steps/s'  # 300 and more; margin for busy machines
-
-
-# Wall clock: every fault with the state it leads to
-
-
-def test_torque_is_repeated_between_policy_steps(wall_robot, wall_arm):
-    wall_robot.enable()
-    before = wall_arm.do('query')
-    spin(wall_robot, 1.0, SMALL)
-    after = wall_arm.do('query')
-    sent = (after['commands'] - before['commands']) / (after['time'] - before['time'])
-    assert after['mode'] == 'torque'
-    assert after['reverts'] == 0
-    assert 60.0 < sent < 140.0
-
-
-def test_silent_policy_ends_in_damping_then_hold(wall_robot, wall_arm, report_fault):
-    wall_robot.enable()
-    spin(wall_robot, 0.3, SMALL)
-    wall_robot.command(SMALL)
-    silent = time.monotonic()
-    while wall_robot.health()['activity'] == 'torque':
-        spin(wall_robot, 0.01)
-    taken = time.monotonic() - silent
-    assert not np.allclose(wall_arm.do('query')['torque'], SMALL)
-    report_fault('sawyer: policy silent', 'damping, later holds position', taken)
-    assert taken < 0.2
-    spin(wall_robot, 0.4)
-    assert wall_arm.do('query')['mode'] == 'position'
-    assert wall_robot.health()['policy time-outs'] == 1
-    spin(wall_robot, 0.2, SMALL)  # it goes on with the next command
-    assert wall_arm.do('query')['mode'] == 'torque'
-
-
-def test_states_that_came_while_the_process_was_halted_are_not_stale(wall_arm):
-    link = SawyerLink.open(wall_arm.uri, '', 5.0)
-    try:
-        with link._fresh:  # no state can be stored meanwhile
-            time.sleep(0.2)
-        assert not link.is_stale('joints', 0.08)
-        wall_arm.do('freeze')
-        wait = time.monotonic() + 5.0
-        while not link.is_stale('joints', 0.08):
-            assert time.monotonic() < wait
-    finally:
-        link.close()
-
-
-def test_dropped_commands_revert_to_position_then_recover(wall_robot, wall_arm, report_fault):
-    wall_robot.enable()
-    spin(wall_robot, 0.3, SMALL)
-    begin = time.monotonic()
-    wall_arm.do('drop_commands', count=15)
-    while not wall_arm.do('query')['reverts']:
-        spin(wall_robot, 0.005, SMALL)
-    taken = time.monotonic() - begin
-    report_fault('sawyer: 15 commands lost', 'robot holds position', taken)
-    assert taken < 0.15
-    spin(wall_robot, 0.3, SMALL)
-    assert wall_arm.do('query')['mode'] == 'torque'
-
-
-def test_reset_works_on_the_wall_clock(wall_robot):
-    wall_robot.enable()
-    wanted = START + 0.05
-    due = time.monotonic()
-    for _ in wall_robot.reset(goal(wanted), 10.0):
-        due += 0.05
-        while time.monotonic() < due:
-            wall_robot.update()
-            time.sleep(0.01)
-    assert np.abs(wall_robot.read().position - wanted).max() < 0.03
 
 
 def test_configuration_refuses_contradictions():
