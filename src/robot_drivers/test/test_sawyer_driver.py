@@ -1,4 +1,4 @@
-"""The driver against the emulated robot in lockstep: life, stops, resets, the twin's trajectory."""
+"""The driver against the emulated robot in lockstep: life, stops, resets, equal to the twin."""
 
 from collections.abc import Callable, Iterator
 import time
