@@ -39,6 +39,7 @@ LEARNER = ('learning_starts:=50',)
 SETTLE = 20.0  # [s] until weights act and everything is regular
 BACK = 15.0  # [s] watched after an outage
 DOMAIN = 80
+EARLIEST, LATEST = 5, 30  # steps of an episode between which the agent is killed
 DRIVING = 0.05  # [W] from which torques drive an arm; old velocities make less of braking
 
 
@@ -155,7 +156,9 @@ def _killed(rig: Rig, count: int) -> bool:
     """Kill the agent while it acts; time what the emulated robot does."""
     delays = []
     for _ in range(count):
-        _wait_until_acting(rig)
+        if not _wait_until_acting(rig):
+            print(f'{rig.kind.name:9} the agent does not act: killed {len(delays)} times only')
+            return False
         killed = time.monotonic()
         rig.children['agent'].signal(signal.SIGKILL)
         delays.append(_last_motion(rig, killed) - killed)
@@ -167,14 +170,19 @@ def _killed(rig: Rig, count: int) -> bool:
     return worst <= 0.1
 
 
-def _wait_until_acting(rig: Rig) -> None:
-    """Wait until transitions have flowed for a second."""
+def _wait_until_acting(rig: Rig) -> bool:
+    """Wait for the midst of an episode; return whether there was one within a minute.
+
+    In a reset the driver moves the robot by itself, whatever becomes of the agent.
+    """
     begun = time.monotonic()
     while time.monotonic() < begun + 60.0:
-        recent = [line for line in rig.heard('/transition') if line[0] > begun + 1.0]
-        if len(recent) > rig.kind.rate and recent[-1][4] > 5:
-            return
-        time.sleep(0.05)
+        steps = [line for line in rig.heard('/transition') if line[0] > begun + 1.0]
+        fresh = steps and time.monotonic() - steps[-1][0] < 2.0 / rig.kind.rate
+        if fresh and len(steps) > rig.kind.rate and EARLIEST < steps[-1][4] < LATEST:
+            return True
+        time.sleep(0.5 / rig.kind.rate)
+    return False
 
 
 def _last_motion(rig: Rig, killed: float) -> float:
@@ -215,14 +223,14 @@ def _sawyer(rig: Rig):  # type: ignore[no-untyped-def]
         policy: list[float] = []
 
         def at_rest() -> bool:
-            """Whether the arm holds, or brakes instead of following the last torque."""
+            """Whether the arm holds or is off, or brakes instead of following the last torque."""
             link.sendall(b'{"do": "query"}\n')
             answer = json.loads(lines.readline())
             torque = answer['torque']
             if not policy:
                 policy[:] = torque
             driving = np.dot(torque, answer['velocities']) > DRIVING
-            return answer['mode'] == 'position' or (torque != policy and not driving)
+            return answer['mode'] != 'torque' or (torque != policy and not driving)
 
         yield at_rest
 
