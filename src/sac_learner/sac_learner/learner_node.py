@@ -35,6 +35,7 @@ from sac_core import convert, qos
 from sac_core.bag import BagError
 from sac_core.parameters import declare_config, on_change, refuse_unknown
 from sac_core.policy_format import checksum, pack
+from sac_core.startup import CONFIGURATION_ERROR
 from sac_learner import bags
 from sac_learner.checkpoint import CheckpointError
 from sac_learner.policies import Policy
@@ -46,7 +47,6 @@ from sac_learner.worker import Worker
 
 STATUS_PERIOD = 0.04  # [s]
 DIAGNOSTICS_PERIOD = 1.0  # [s]
-CONFIGURATION_ERROR = 2  # exit code: a person has to mend something first
 
 
 class LearnerNode(Node):

@@ -16,6 +16,7 @@ from sac_msgs.msg import (
 )
 
 from sac_core.bag import BagError
+from sac_core.startup import CONFIGURATION_ERROR
 from sac_learner.bags import Labels
 from sac_learner.checkpoint import CheckpointError
 from sac_learner.policies import Policy
@@ -28,7 +29,6 @@ from sac_learner.session import Session
 from sac_learner.settings import LearnerSettings
 
 IDLE = 0.02  # [s]
-CONFIGURATION_ERROR = 2
 
 
 class Worker:

@@ -9,8 +9,8 @@ from launch.actions import IncludeLaunchDescription, OpaqueFunction
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 
 from sac_agent.launching.arguments import refuse_unknown_arguments
+from sac_core.startup import CONFIGURATION_ERROR
 
-CONFIGURATION_ERROR = 2  # exit code of our nodes: a person has to mend something first
 SHARED_TOPICS = (
     'transition',
     'agent_spec',

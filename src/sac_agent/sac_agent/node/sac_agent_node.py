@@ -41,10 +41,10 @@ from sac_agent.records import Outcome, Progress, Truncation
 from sac_core import qos
 from sac_core.policy_format import load_policy, PolicyFormatError
 from sac_core.realtime import prefer
+from sac_core.startup import CONFIGURATION_ERROR
 
 HOUSEKEEPING = 0.05  # [s]
 STATUS_PERIOD = 1.0  # [s]
-CONFIGURATION_ERROR = 2
 
 
 class SacAgentNode(LifecycleNode):

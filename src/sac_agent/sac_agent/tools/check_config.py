@@ -9,8 +9,7 @@ from sac_agent.config import from_file
 from sac_agent.errors import ConfigError
 from sac_agent.pilot import Pilot
 from sac_agent.tasks.task import try_task
-
-CONFIGURATION_ERROR = 2
+from sac_core.startup import CONFIGURATION_ERROR
 
 
 def main(arguments: list[str] | None = None) -> int:
