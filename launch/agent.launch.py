@@ -5,8 +5,7 @@ The learner runs elsewhere, by learner.launch.py; see docs/two_computers.md.
 
 from pathlib import Path
 
-from launch import LaunchDescription
-from launch.actions import DeclareLaunchArgument, OpaqueFunction, Shutdown
+from launch.actions import DeclareLaunchArgument, Shutdown
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
@@ -120,10 +119,4 @@ def _after_evaluation(event, context):
 
 def generate_launch_description():
     """Check what was given, then start."""
-    return LaunchDescription(
-        [
-            OpaqueFunction(function=launching.refuse_unknown_arguments, args=[ARGUMENTS]),
-            *ARGUMENTS,
-            OpaqueFunction(function=start),
-        ]
-    )
+    return launching.description(ARGUMENTS, start)

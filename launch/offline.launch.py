@@ -6,8 +6,7 @@ Nothing moves. Afterwards a robot goes on: ``resume:=RUN_DIR settings:=RUN_DIR/g
 import shlex
 import sys
 
-from launch import LaunchDescription
-from launch.actions import DeclareLaunchArgument, OpaqueFunction
+from launch.actions import DeclareLaunchArgument
 from launch_ros.actions import Node
 
 from sac_agent import launching
@@ -80,10 +79,4 @@ def _after(event, context):
 
 def generate_launch_description():
     """Check what was given, then start."""
-    return LaunchDescription(
-        [
-            OpaqueFunction(function=launching.refuse_unknown_arguments, args=[ARGUMENTS]),
-            *ARGUMENTS,
-            OpaqueFunction(function=start),
-        ]
-    )
+    return launching.description(ARGUMENTS, start)

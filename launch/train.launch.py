@@ -5,8 +5,7 @@ The robot's driver runs already, or a launch file that includes this one starts 
 
 from pathlib import Path
 
-from launch import LaunchDescription
-from launch.actions import DeclareLaunchArgument, OpaqueFunction
+from launch.actions import DeclareLaunchArgument
 
 from sac_agent import launching
 
@@ -87,10 +86,4 @@ def start(context):
 
 def generate_launch_description():
     """Check what was given, then start what is needed."""
-    return LaunchDescription(
-        [
-            OpaqueFunction(function=launching.refuse_unknown_arguments, args=[ARGUMENTS]),
-            *ARGUMENTS,
-            OpaqueFunction(function=start),
-        ]
-    )
+    return launching.description(ARGUMENTS, start)
