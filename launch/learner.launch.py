@@ -3,8 +3,7 @@
 The robots run agent.launch.py, on this or other computers; see docs/two_computers.md.
 """
 
-from launch import LaunchDescription
-from launch.actions import DeclareLaunchArgument, LogInfo, OpaqueFunction, Shutdown, TimerAction
+from launch.actions import DeclareLaunchArgument, LogInfo, Shutdown, TimerAction
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
@@ -99,10 +98,4 @@ def _end(value, run_dir):
 
 def generate_launch_description():
     """Check what was given, then start."""
-    return LaunchDescription(
-        [
-            OpaqueFunction(function=launching.refuse_unknown_arguments, args=[ARGUMENTS]),
-            *ARGUMENTS,
-            OpaqueFunction(function=start),
-        ]
-    )
+    return launching.description(ARGUMENTS, start)
