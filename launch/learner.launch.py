@@ -85,12 +85,13 @@ def _end(value, run_dir):
     done = Shutdown(reason='the run is complete')
     if not value['film']:
         return [done]
+    settings = ['--settings', value['settings']] if value['settings'] else []
     return [
         Node(
             package='sac_agent',
             executable='film',
             output='screen',
-            arguments=[run_dir, '--robot', value['robot'], '--twin', value['film']],
+            arguments=[run_dir, '--robot', value['robot'], *settings, '--twin', value['film']],
             on_exit=[done],
         )
     ]

@@ -11,6 +11,7 @@ from robot_drivers.node.config import NodeConfig
 from robot_drivers.registry import find_robot
 from robot_drivers.safety import SafetyConfig
 from sac_agent.config import from_file
+from sac_agent.gym_env import robot_config
 from sac_agent.layout import SensorLayout
 from sac_agent.observation.builder import ObservationBuilder
 from sac_agent.pilot import Pilot
@@ -51,6 +52,17 @@ def test_there_is_a_file_for_every_task():
 
 def test_file_passes_check_config(file, capsys):
     assert check_config.main([str(file)]) == 0, capsys.readouterr().err
+
+
+def test_settings_for_terrain_go_with_the_walking_robot(capsys):
+    robot, settings = (
+        named('minitaur_walk'),
+        FILES[0].parent / 'settings' / 'minitaur_terrain.yaml',
+    )
+    assert check_config.main([str(robot), str(settings)]) == 0, capsys.readouterr().err
+    together, alone = robot_config(robot, settings), robot_config(robot)
+    np.testing.assert_allclose(together.actions['legs'].low[:4], [-0.5, -0.3, -0.5, -0.3])
+    assert together.task_parameters == {**alone.task_parameters, 'perturb': 1.0}
 
 
 def test_ros_itself_can_read_the_file(file):

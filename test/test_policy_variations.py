@@ -78,6 +78,7 @@ def test_a_metric_of_yes_and_no_is_shown_as_a_share():
         (['--vary', 'smell=1'], "unexpected keyword argument 'smell'"),
         (['--vary', 'varied=smell'], "no aspect 'smell' of the scene"),
         (['--robot', 'nowhere.yaml'], 'there is no robot file nowhere.yaml'),
+        (['--settings', 'nowhere.yaml'], 'there is no robot file nowhere.yaml'),
     ],
 )
 def test_wrong_arguments_are_refused_in_one_line(tmp_path, capsys, arguments, message):

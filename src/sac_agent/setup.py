@@ -20,6 +20,7 @@ setup(
         (f'share/{package_name}', ['package.xml']),
         (f'share/{package_name}/launch', installed('launch', '*.launch.py')),
         (f'share/{package_name}/config', installed('config', '*.yaml')),
+        (f'share/{package_name}/config/settings', installed('config/settings', '*.yaml')),
         (f'share/{package_name}/config/dds', installed('config/dds', '*.xml')),
     ],
     install_requires=['setuptools'],

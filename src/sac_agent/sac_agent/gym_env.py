@@ -78,7 +78,7 @@ class TwinEnv(gymnasium.Env[Any, npt.NDArray[np.float32]]):
         Raises:
             ConfigError: Configuration and twin do not fit together.
         """
-        self.config = config if isinstance(config, RobotConfig) else from_file(find(config))
+        self.config = config if isinstance(config, RobotConfig) else robot_config(config)
         module, _, name = twin.partition(':')
         options = dict(twin_options or {})
         if self.config.image.source:
@@ -187,6 +187,15 @@ class TwinEnv(gymnasium.Env[Any, npt.NDArray[np.float32]]):
         if name not in names:
             raise ConfigError(f'actions: the twin needs {name!r}, configured are {names}')
         return names.index(name)
+
+
+def robot_config(robot: str | Path, settings: str | Path = '') -> RobotConfig:
+    """Return the configuration in a robot file, with further settings over it.
+
+    Raises:
+        ConfigError: There is no such file, or its contents are wrong.
+    """
+    return from_file(find(robot), *([find(settings)] if settings else []))
 
 
 def find(name: str | Path) -> Path:

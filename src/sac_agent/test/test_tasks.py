@@ -209,8 +209,8 @@ def test_minitaur_traverses_at_half_the_velocity_of_success(velocity, steps, fel
 def test_minitaur_is_perturbed_in_training_only():
     rng = np.random.default_rng(0)
     assert minitaur(perturb=0.5).reset_goal(rng)['perturb'] == 0.5
-    assert 'perturb' not in minitaur().reset_goal(rng, evaluation=True)
-    assert 'perturb' not in minitaur(perturb=0.0).reset_goal(rng)
+    assert 'perturb' not in minitaur(perturb=0.5).reset_goal(rng, evaluation=True)
+    assert 'perturb' not in minitaur().reset_goal(rng)
 
 
 TARGET = {'target_position': [0.5, 0.0, 0.2], 'target_orientation': [0.0, 1.0, 0.0, 0.0]}

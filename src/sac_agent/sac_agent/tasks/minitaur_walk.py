@@ -49,7 +49,7 @@ class MinitaurWalkConfig:
     )
     full_length: int = option(500, 'Steps without a fall, of both.', range=(1, 1_000_000))
     perturb: float = option(
-        1.0, 'Pushes and changes of a simulated robot in training, as a scale.', range=(0.0, 2.0)
+        0.0, 'Pushes and changes of a simulated robot in training, as a scale.', range=(0.0, 2.0)
     )
     start_spread: float = option(
         0.1, 'Spread of leg angles after a reset [rad], uniform.', range=(0.0, 0.5)

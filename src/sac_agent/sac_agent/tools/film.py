@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sac_agent.errors import ConfigError
-from sac_agent.gym_env import TwinEnv
+from sac_agent.gym_env import robot_config, TwinEnv
 from sac_agent.policy.network import NumpyPolicy
 from sac_core.policy_format import load_policy, PolicyFormatError
 
@@ -26,6 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument('run_dir', type=Path, help='run directory; its best policy is filmed')
     parser.add_argument('--robot', required=True, help='YAML file of the robot')
+    parser.add_argument('--settings', default='', help="YAML file with settings over the robot's")
     parser.add_argument('--twin', required=True, help='simulated robot, module:Class')
     parser.add_argument('--policy', type=Path, help='policy file instead of the best of the run')
     parser.add_argument('--episodes', type=int, default=3, help='episodes to film (3)')
@@ -36,7 +37,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         policy_file = args.policy or best_policy(args.run_dir)
         architecture, arrays, _ = load_policy(policy_file)
-        environment = TwinEnv(args.robot, args.twin, evaluation=True)
+        config = robot_config(args.robot, args.settings)
+        environment = TwinEnv(config, args.twin, evaluation=True)
         policy = NumpyPolicy(architecture, arrays)
         frames: list[Frame] = []
         for episode in range(args.episodes):

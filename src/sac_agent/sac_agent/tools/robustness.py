@@ -22,7 +22,7 @@ import numpy.typing as npt
 import yaml
 
 from sac_agent.errors import ConfigError
-from sac_agent.gym_env import TwinEnv
+from sac_agent.gym_env import robot_config, TwinEnv
 from sac_agent.policy.network import NumpyPolicy
 from sac_agent.tools.film import best_policy, parts
 from sac_core.policy_format import load_policy, PolicyFormatError
@@ -64,9 +64,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         source: Path = args.policy
         architecture, arrays, _ = load_policy(source if source.is_file() else best_policy(source))
         policy = NumpyPolicy(architecture, arrays)
+        config = robot_config(args.robot, args.settings)
         results, looks = [], []
         for name, options in variations(args.vary).items():
-            environment = TwinEnv(args.robot, args.twin, options, evaluation=True)
+            environment = TwinEnv(config, args.twin, options, evaluation=True)
             result, look = evaluate(environment, policy, name, options, args.episodes, args.seed)
             results.append(result)
             looks.append(look)
@@ -129,8 +130,8 @@ def evaluate(
         metrics.append({k: v for k, v in info.items() if isinstance(v, float)})
     assert look is not None  # at least one episode
     environment.twin.close()
-    typical = {key: typical(np.array([m[key] for m in metrics])) for key in metrics[0]}
-    return Result(name, options, episodes, successes / episodes, typical), look
+    shown = {key: typical(np.array([m[key] for m in metrics])) for key in metrics[0]}
+    return Result(name, options, episodes, successes / episodes, shown), look
 
 
 def typical(values: npt.NDArray[np.float64]) -> float:
@@ -166,6 +167,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument('policy', type=Path, help='run directory (its best policy) or policy file')
     parser.add_argument('--robot', required=True, help='YAML file of the robot')
+    parser.add_argument('--settings', default='', help="YAML file with settings over the robot's")
     parser.add_argument('--twin', required=True, help='simulated robot, module:Class')
     parser.add_argument(
         '--vary', nargs='+', action='extend', default=[], metavar='OPTION=VALUE,VALUE',
