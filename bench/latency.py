@@ -36,19 +36,24 @@ JOINTS = [f'{f}{n}' for f, k in (('FFJ', 10), ('MFJ', 20), ('THJ', 30)) for n in
 RATE = 100.0  # [Hz]
 DOMAIN = '95'
 LEARN = """
+from itertools import cycle
 import sys, time
 import numpy as np
 from sac_learner.priority import give_way
 from sac_learner.sac import Batch, Sac, SacConfig
+from sac_learner.sac.batch import READ
 give_way(int(sys.argv[1]))
 n = 256
 rng = np.random.default_rng(0)
 f = lambda *shape: rng.standard_normal(shape, dtype=np.float32)
 learner = Sac(43, None, 9, SacConfig(), seed=0, threads=int(sys.argv[2]))
-batch = Batch(vector=f(n, 43), action=np.tanh(f(n, 9)), reward=f(n), next_vector=f(n, 43),
-              discount=np.full(n, 0.99, np.float32))
+batches = cycle([
+    Batch(vector=f(n, 43), action=np.tanh(f(n, 9)), reward=f(n), next_vector=f(n, 43),
+          discount=np.full(n, 0.99, np.float32))
+    for _ in range(READ + 1)
+])
 while True:
-    learner.update(lambda: batch, 8)
+    learner.update(batches.__next__, 8)
 """
 
 

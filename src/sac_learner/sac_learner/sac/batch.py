@@ -10,7 +10,7 @@ import torch
 Array = npt.NDArray[Any]
 Tensor = torch.Tensor
 
-READ = 2  # batches that updates under way may still be reading when the next one is asked for
+READ = 8  # batches that updates under way may still be reading when the next one is asked for
 
 
 @dataclass(frozen=True)

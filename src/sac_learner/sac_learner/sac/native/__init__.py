@@ -13,6 +13,7 @@ from sac_learner.sac.config import SacConfig
 from sac_learner.sac.learnables import Learnables, Trained
 from sac_learner.sac.native.library import (
     Convolution,
+    GROUP,
     Int,
     kernel,
     KernelError,
@@ -57,12 +58,12 @@ class NativeUpdate:
         # What the steps under way point to, and the actions among it.
         self._held: deque[object] = deque(maxlen=READ + 1)
         self._reading: deque[int] = deque(maxlen=READ)
-        self._step = Step(
-            learn_temperature=int(config.learn_temperature),
-            entropy_backup=int(config.entropy_backup),
-            mean_reduction=int(config.actor_reduction == 'mean'),
-            tau=config.tau,
-        )
+        self._steps, self._gathered = (Step * GROUP)(), 0  # to be handed over
+        for step in self._steps:
+            step.learn_temperature = config.learn_temperature
+            step.entropy_backup = config.entropy_backup
+            step.mean_reduction = config.actor_reduction == 'mean'
+            step.tau = config.tau
         weakref.finalize(self, self._library.sac_destroy, self._handle)
 
     @staticmethod
@@ -91,10 +92,12 @@ class NativeUpdate:
         self._library.sac_refresh(self._handle)
 
     def __call__(self, inputs: Inputs, draws: Draws, plan: Plan) -> tuple[Tensor, Tensor | None]:
-        """Begin a step; return what `ReferenceUpdate` returns, to be read after `finish`.
+        """Note a step or begin it; what it returns, as `ReferenceUpdate`, is to be read at `finish`.
 
-        The caller works on the steps before until only one is left, of which it leaves the later
-        phases to the other threads: so up to two steps are under way while it samples.
+        Steps are handed over some at a time: between two of the kernel's the interpreter finds
+        none of its memory in the caches, which would cost more than what it does. The caller works
+        on the steps before until only one is left, of which it leaves the later phases to the
+        other threads: so up to `READ` batches are being read while it samples.
 
         Raises:
             ValueError: The batch lies in memory from which a step under way still reads.
@@ -105,7 +108,7 @@ class NativeUpdate:
                 f'return other arrays, or fill {READ + 1} of them in turn'
             )
         self._reading.append(inputs.action.data_ptr())
-        step = self._step
+        step = self._steps[self._gathered]
         metrics = torch.empty(len(CRITIC_METRICS) + len(ACTOR_METRICS))
         step.metrics = metrics.data_ptr()
         step.batch = inputs.action.shape[0]
@@ -139,15 +142,23 @@ class NativeUpdate:
             if self._config.learn_temperature:
                 _settings(step.temperature, learnables.temperature, plan.temperature)
         self._held.append((inputs, draws, metrics, images, masks, indices))
-        self._library.sac_submit(self._handle, step)
+        self._gathered += 1
+        if self._gathered == GROUP:
+            self._hand_over()
         critic_metrics = metrics[: len(CRITIC_METRICS)]
         return critic_metrics, metrics[len(CRITIC_METRICS) :] if plan.update_actor else None
 
     def finish(self) -> None:
         """Wait until every step is taken and its metrics are written."""
+        self._hand_over()
         self._library.sac_wait(self._handle)
         self._held.clear()
         self._reading.clear()
+
+    def _hand_over(self) -> None:
+        if self._gathered:
+            self._library.sac_submit(self._handle, self._steps, self._gathered)
+            self._gathered = 0
 
 
 def _shape(shape: Networks, config: SacConfig, threads: int) -> Shape:

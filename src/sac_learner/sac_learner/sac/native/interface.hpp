@@ -3,6 +3,9 @@
 
 #include <cstdint>
 
+// Most steps that are handed over at a time.
+#define SAC_GROUP 4
+
 extern "C" {
 
 struct SacConvolution {

@@ -36,11 +36,11 @@ void sac_destroy(void* learner) { delete static_cast<sac::Learner*>(learner); }
 // Read parameters anew that were written from outside; no step may be under way.
 void sac_refresh(void* learner) { static_cast<sac::Learner*>(learner)->refresh(); }
 
-// Take one step after those handed over before, on which the caller works meanwhile. Up to two steps
-// are under way on return: what this one points to must stay until two later calls have returned, or
-// sac_wait has.
-void sac_submit(void* learner, const SacStep* step) {
-  static_cast<sac::Learner*>(learner)->submit(*step);
+// Take up to SAC_GROUP steps after those handed over before, on which the caller works meanwhile. On
+// return these and the one before may be under way: what a step points to must stay until two later
+// calls have returned, or sac_wait has.
+void sac_submit(void* learner, const SacStep* steps, int32_t count) {
+  static_cast<sac::Learner*>(learner)->submit(steps, count);
 }
 
 // Wait until all steps are taken and their metrics written.

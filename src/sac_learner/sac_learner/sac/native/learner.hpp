@@ -56,17 +56,16 @@ class Learner {
     critics_.refresh();
   }
 
-  // Hand a step over, and work on those before until only one is left, past its first phase: what
-  // the caller does meanwhile then delays nobody.
-  void submit(const SacStep& step) {
-    if (step.batch > capacity_ || step.critic.clip > 0.0f || step.actor.clip > 0.0f) prepare(step);
-    team_.submit([&](unsigned job) { steps_[job % kAhead] = step; });
+  // Hand steps over, and work on those before until only one is left, past its first phase.
+  void submit(const SacStep* steps, int count) {
+    for (int i = 0; i < count; ++i) prepare(steps[i]);
+    team_.submit(count, [&](unsigned job, int i) { steps_[job % kAhead] = steps[i]; });
   }
 
   void wait() { team_.wait(); }
 
  private:
-  static constexpr unsigned kAhead = 2;
+  static constexpr unsigned kAhead = SAC_GROUP + 1;
 
   // A gradient that is clipped is kept until its norm is known.
   enum Phase {
@@ -114,10 +113,8 @@ class Learner {
 
   // Take memory that a step needs.
   void prepare(const SacStep& step) {
-    wait();
-    if (step.critic.clip > 0.0f) critic_optimizer_.allow_keeping();
-    if (step.actor.clip > 0.0f) policy_optimizer_.allow_keeping();
     if (step.batch <= capacity_) return;
+    wait();
     capacity_ = step.batch;
     policy_.reserve(capacity_);
     critics_.reserve(capacity_);

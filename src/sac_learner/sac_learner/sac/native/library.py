@@ -9,6 +9,7 @@ import platform
 from sac_learner.sac.native.build import LIBRARY
 
 OVERRIDE = 'SAC_LEARNER_KERNEL'
+GROUP = 4  # most steps that are handed over at a time, SAC_GROUP of interface.hpp
 Float = ctypes.c_float
 Int = ctypes.c_int32
 Pointer = ctypes.c_void_p
@@ -115,7 +116,7 @@ def kernel() -> ctypes.CDLL:
     library.sac_destroy.restype = None
     library.sac_refresh.argtypes = (Pointer,)
     library.sac_refresh.restype = None
-    library.sac_submit.argtypes = (Pointer, ctypes.POINTER(Step))
+    library.sac_submit.argtypes = (Pointer, ctypes.POINTER(Step), Int)
     library.sac_submit.restype = None
     library.sac_wait.argtypes = (Pointer,)
     library.sac_wait.restype = None

@@ -87,11 +87,13 @@ class Optimizer {
 
   // Call once all tasks are there.
   void prepare() {
+    size_t size = 0;
     for (Task& task : tasks) {
-      task.kept = size_;
-      size_ += padded(task.size);
+      task.kept = size;
+      size += padded(task.size);
       largest_ = std::max(largest_, task.size);
     }
+    kept_ = Buffer(size);
   }
 
   int largest() const { return largest_; }  // size of a task's gradient
@@ -101,11 +103,6 @@ class Optimizer {
             float* scratch) {
     gradient(task, division, scratch);
     step(task, o, scratch, 1.0f, tau);
-  }
-
-  // Take the memory that keeping gradients needs.
-  void allow_keeping() {
-    if (!kept_.get()) kept_ = Buffer(size_);
   }
 
   // Keep the gradient of a task until `step_kept`.
@@ -183,7 +180,6 @@ class Optimizer {
   }
 
   float *flat_, *first_, *second_, *target_;
-  size_t size_ = 0;
   int largest_ = 0;
   Buffer kept_;
 };

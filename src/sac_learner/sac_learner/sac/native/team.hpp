@@ -49,14 +49,16 @@ class Team {
     for (std::thread& thread : threads_) thread.join();
   }
 
-  // Hand over the next job once the one before is past its first phase; work on it until then.
-  // store(job) puts down what it is about.
+  // Hand over the next jobs once the one before is past its first phase; work on it until then.
+  // store(job, i) puts down what the i-th of them is about.
   template <class F>
-  void submit(F store) {
+  void submit(int count, F store) {
     if (submitted_ > 0) help((submitted_ - 1) * work_.phases + 1);
-    store(submitted_);
+    for (int i = 0; i < count; ++i) store(submitted_ + i, i);
     const std::lock_guard<std::mutex> lock(mutex_);
-    if (stage_.load(std::memory_order_relaxed) == submitted_++ * work_.phases) start();
+    const bool idle = stage_.load(std::memory_order_relaxed) == submitted_ * work_.phases;
+    submitted_ += count;
+    if (idle) start();
   }
 
   // Work until all jobs are done.
