@@ -92,7 +92,7 @@ class NativeUpdate:
         self._library.sac_refresh(self._handle)
 
     def __call__(self, inputs: Inputs, draws: Draws, plan: Plan) -> tuple[Tensor, Tensor | None]:
-        """Note a step or begin it; what it returns, as `ReferenceUpdate`, is to be read at `finish`.
+        """Note a step or begin it; return what `ReferenceUpdate` returns, written at `finish`.
 
         Steps are handed over some at a time: between two of the kernel's the interpreter finds
         none of its memory in the caches, which would cost more than what it does. The caller works
