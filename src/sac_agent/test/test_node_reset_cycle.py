@@ -121,3 +121,30 @@ def test_a_request_that_got_lost_is_made_again(events, states, again_after, aban
     time[0] += 1.1
     assert reset.due()
     assert events == []
+
+
+def test_a_reset_without_an_answer_counts_as_one_failure(events):
+    time = [0.0]
+    node = FakeNode()
+    reset = cycle(node, events, now=lambda: time[0], reset_timeout=20.0, reset_attempts=2)
+    reset.begin({'valve': 0.5})
+    future = reset._future
+    future.cancelled = lambda: True
+    future.exception = lambda: None
+    future.cancel = lambda: node.answer(future)  # as rclpy: who waits is told at once
+    time[0] = 30.0
+    reset.due()
+    assert events == []
+
+
+def test_a_reset_under_way_is_waited_for(events):
+    time = [0.0]
+    reset = cycle(FakeNode(), events, now=lambda: time[0], reset_timeout=20.0)
+    reset.heard('resetting')
+    time[0] = 24.0
+    assert not reset.due()
+    reset.heard('active')
+    assert reset.due()
+    reset.heard('resetting')
+    time[0] = 60.0
+    assert reset.due()  # the driver hangs: ask, and let it say what is wrong

@@ -19,6 +19,7 @@ from sensor_msgs.msg import JointState
 from std_msgs.msg import Float64MultiArray
 
 from robot_drivers.minitaur.torque_loop import TorqueLoop, TorqueLoopConfig
+from robot_drivers.node.steady_timer import create_steady_timer
 from sac_core import qos
 from sac_core.parameters import declare_config, refuse_unknown
 from sac_core.startup import CONFIGURATION_ERROR
@@ -50,8 +51,8 @@ class PdNode(LifecycleNode):
             self.create_subscription(JointCommand, 'joint_command', self._on_command, qos.COMMAND),
         ]
         self._timers = [
-            self.create_timer(self._config.state_timeout, self._watch),
-            self.create_timer(1.0, self._report),
+            create_steady_timer(self, self._config.state_timeout, self._watch),
+            create_steady_timer(self, 1.0, self._report),
         ]
         return TransitionCallbackReturn.SUCCESS
 

@@ -21,6 +21,7 @@ from robot_drivers.driver import Driver, REFUSED_IN_RESET
 from robot_drivers.node.messages import MODES
 from robot_drivers.node.pacing import Pacer
 from robot_drivers.node.state_topics import StateTopics
+from robot_drivers.node.steady_timer import create_steady_timer
 from sac_core import qos
 from sac_core.convert import floats64, seconds
 
@@ -64,7 +65,7 @@ class CommandTopic:
                     event_callbacks=SubscriptionEventCallbacks(liveliness=self._on_alive),
                 )
             )
-        self._timer = node.create_timer(1.0, self._on_due)
+        self._timer = create_steady_timer(node, 1.0, self._on_due)
         self._timer.cancel()
 
     @property

@@ -11,6 +11,7 @@ from sac_msgs.srv import ResetRobot
 from robot_drivers.driver import Driver, ResetResult
 from robot_drivers.errors import RobotError
 from robot_drivers.node.state_topics import StateTopics
+from robot_drivers.node.steady_timer import create_steady_timer
 
 FAST = 0.0002  # [s] lockstep without a set speed: between two steps, for the executor
 
@@ -43,7 +44,7 @@ class ResetService:
         self._on_end = on_end
         self._pending: Future[ResetResult] | None = None  # reset that somebody waits for
         self._service = node.create_service(ResetRobot, '~/reset', self._on_reset)
-        self._timer = node.create_timer(driver.robot.spec.control_period, self._step)
+        self._timer = create_steady_timer(node, driver.robot.spec.control_period, self._step)
         self._timer.cancel()
 
     def finish(self, result: ResetResult) -> None:

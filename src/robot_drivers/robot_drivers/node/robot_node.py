@@ -26,6 +26,7 @@ from robot_drivers.node.config import NodeConfig
 from robot_drivers.node.operator_services import OperatorServices
 from robot_drivers.node.reset_service import ResetService
 from robot_drivers.node.state_topics import StateTopics
+from robot_drivers.node.steady_timer import create_steady_timer
 from robot_drivers.registry import find_robot
 from robot_drivers.robot import Connection
 from robot_drivers.safety import Level, SafetyConfig
@@ -176,8 +177,8 @@ class RobotNode(LifecycleNode):
         )
         self._operators = OperatorServices(self, driver, self._topics)
         period = IDLE_PERIOD if self._lockstep else 1.0 / driver.robot.spec.update_rate
-        self._cycle_timer = self.create_timer(period, self._on_cycle)
-        self._recovery_timer = self.create_timer(RECOVERY_PERIOD, self._on_recovery)
+        self._cycle_timer = create_steady_timer(self, period, self._on_cycle)
+        self._recovery_timer = create_steady_timer(self, RECOVERY_PERIOD, self._on_recovery)
 
     # Periodic work
 

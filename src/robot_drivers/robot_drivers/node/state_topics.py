@@ -13,6 +13,7 @@ from std_msgs.msg import String
 from robot_drivers.driver import Driver, RESETTING
 from robot_drivers.node.diagnostics import Load, status
 from robot_drivers.node.messages import stamp_msg, StatePublishers
+from robot_drivers.node.steady_timer import create_steady_timer
 from robot_drivers.robot import RobotState
 from robot_drivers.safety import Level
 from sac_core import qos
@@ -35,7 +36,7 @@ class StateTopics:
         )
         self._activity = node.create_publisher(String, 'driver_state', qos.LATCHED)
         self._diagnostics = node.create_publisher(DiagnosticArray, '/diagnostics', 10)
-        self._timer = node.create_timer(REPORT_PERIOD, self._report)
+        self._timer = create_steady_timer(node, REPORT_PERIOD, self._report)
 
     def show(self, state: RobotState | None) -> None:
         """Publish a measurement, if there is one."""

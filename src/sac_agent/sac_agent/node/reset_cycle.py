@@ -105,12 +105,16 @@ class ResetCycle:
         if self._future is not None:
             if now - self.began <= self._config.reset_timeout + GRACE:
                 return False
-            self._future.cancel()
-            self._future = None
+            late, self._future = self._future, None  # cancelling calls back at once
+            late.cancel()
             self._fail('no answer from the driver', needs_help=False)
         if self._abandoned is not None and not self._abandoned.done():
             # The driver can do one reset at a time.
             return now - self.began > self._config.reset_timeout + GRACE
+        # One under way, asked for by whomever, ends by itself, or else is no longer waited for.
+        under_way = self.driver_resets_for()
+        if 0.0 < under_way <= self._config.reset_timeout + GRACE:
+            return False
         return now >= self._not_before
 
     def begin(self, goal: Mapping[str, float]) -> None:
