@@ -15,6 +15,7 @@ import argparse
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 import contextlib
+import itertools
 import os
 from pathlib import Path
 import signal
@@ -29,10 +30,11 @@ from chaos import account, clocks
 from chaos.disk import Disk, NoDiskError
 from chaos.faults import Injector
 from chaos.network import HOSTS, Network, NoNamespacesError
-from chaos.rig import DISK, Kind, KINDS, Rig, Surroundings
+from chaos.rig import DISK, KINDS, Rig, Surroundings
 from chaos.schedule import Event, plan
 
 Key = TypeVar('Key')
+Run = tuple[str, int]  # robot and seed
 ROBOTS = ['dclaw', 'sawyer']
 DOMAIN = 60  # of the first rig, the others follow
 DRAIN = 90.0  # [s] the learners may take for what is left
@@ -56,7 +58,7 @@ def main() -> int:
         '--undisturbed',
         type=int,
         default=3,
-        help='runs per robot without faults, in lockstep, from this seed on; 0: compare with none',
+        help='runs per robot without faults afterwards, from this seed on; 0: compare with none',
     )
     parser.add_argument('--plan', action='store_true', help='print the plan and end')
     parser.add_argument('--directory', type=Path, help='for logs; default: a temporary one')
@@ -89,12 +91,17 @@ def main() -> int:
         injectors = {name: Injector(rig) for name, rig in rigs.items()}
         _play(plans, injectors, duration)
         drained = _end(rigs)
+        found = {name: account.take(rig) for name, rig in rigs.items()}
+    results = [
+        _report(name, rig, injectors[name], found[name], drained[name])
+        for name, rig in rigs.items()
+    ]
+    if options.undisturbed:
         seeds = range(options.seed, options.seed + options.undisturbed)
-        results = [
-            _report(name, rig, injectors[name], drained[name], directory, seeds)
-            for name, rig in rigs.items()
-        ]
-        print(f'load at the end {os.getloadavg()[0]:.1f}')
+        steps = {name: of.recorded for name, of in found.items()}
+        others = _undisturbed(steps, directory, seeds, options.clock)
+        results += [_compare(name, found[name], others) for name in rigs]
+    print(f'load at the end {os.getloadavg()[0]:.1f}')
     return 0 if all(results) else 1
 
 
@@ -156,42 +163,36 @@ def _end(rigs: Mapping[Key, Rig]) -> dict[Key, bool]:
 
 
 def _undisturbed(
-    kind: Kind, directory: Path, seeds: Sequence[int], steps: int
-) -> dict[int, account.Account]:
-    """Let a robot learn without faults, as fast as it goes; return the accounts by seed."""
+    steps: Mapping[str, int], directory: Path, seeds: Sequence[int], clock: str
+) -> dict[Run, account.Account]:
+    """Let robots learn without faults, all at a time, until each has made its steps."""
     with contextlib.ExitStack() as stack:
-        rigs: dict[int, Rig] = {}
-        for number, seed in enumerate(seeds):
-            place = directory / f'{kind.name}-undisturbed-{seed}'
+        rigs: dict[Run, Rig] = {}
+        for number, (name, seed) in enumerate(itertools.product(steps, seeds)):
+            place = directory / f'{name}-undisturbed-{seed}'
             surroundings = stack.enter_context(_surroundings(place, seed))
-            rigs[seed] = Rig(
-                kind, place, surroundings, domain=DOMAIN + 10 + number, seed=seed,
-                clock='lockstep', speed=0.0,
+            rigs[name, seed] = Rig(
+                KINDS[name], place, surroundings, domain=DOMAIN + 10 + number, seed=seed,
+                clock=clock, speed=0.0 if clock == 'lockstep' else 1.0,
             )  # fmt: skip
-            stack.callback(rigs[seed].end)
-        done, moved = dict.fromkeys(seeds, 0), time.monotonic()
-        while min(done.values()) < steps and time.monotonic() < moved + STANDSTILL:
+            stack.callback(rigs[name, seed].end)
+        acting, done, moved = set(rigs), dict.fromkeys(rigs, 0), time.monotonic()
+        while acting and time.monotonic() < moved + STANDSTILL:
             time.sleep(1.0)
-            before, done = done, {seed: rig.steps() for seed, rig in rigs.items()}
-            for seed, rig in rigs.items():
-                if done[seed] >= steps:
-                    rig.children['agent'].end(20.0)  # leaves the processors to the others
+            before, done = done, {run: rig.steps() for run, rig in rigs.items()}
             if done != before:
                 moved = time.monotonic()
+            for run in [run for run in acting if done[run] >= steps[run[0]]]:
+                rigs[run].children['agent'].end(20.0)  # leaves the processors to the others
+                acting.remove(run)
         _end(rigs)
-        return {seed: account.take(rig) for seed, rig in rigs.items()}
+        return {run: account.take(rig) for run, rig in rigs.items()}
 
 
 def _report(
-    name: str,
-    rig: Rig,
-    injector: Injector,
-    drained: bool,
-    directory: Path,
-    seeds: Sequence[int],
+    name: str, rig: Rig, injector: Injector, found: account.Account, drained: bool
 ) -> bool:
-    """Print the account of one robot; return whether it balances and the robot has learned."""
-    found = account.take(rig)
+    """Print the books of one robot; return whether they balance."""
     kills = sum(count for fault, count in injector.done.items() if fault.startswith('kill'))
     done = ', '.join(f'{count} x {fault}' for fault, count in sorted(injector.done.items()))
     skipped = ', '.join(f'{fault} ({why})' for fault, why in sorted(injector.skipped.items()))
@@ -224,20 +225,24 @@ def _report(
     if not drained:
         print('  NOT DRAINED: the learner did not get everything in time')
     print(f'  {"the books balance" if good else "THE BOOKS DO NOT BALANCE"} ({kills} SIGKILLs)')
+    return good
+
+
+def _compare(name: str, found: account.Account, others: Mapping[Run, account.Account]) -> bool:
+    """Print what one robot has learned; return whether it is as much as undisturbed."""
     level = found.level()
+    print(f'\n{name}')
     print(f'  learning level         {level} (last returns, without episodes that a fault cut)')
-    if not seeds:
-        return good
-    others = _undisturbed(rig.kind, directory, seeds, found.recorded)
-    levels = {seed: other.level(found.recorded) for seed, other in others.items()}
-    texts = ', '.join(f'{level} (seed {seed})' for seed, level in levels.items())
+    own = {seed: other for (robot, seed), other in others.items() if robot == name}
+    levels = {seed: other.level(found.recorded) for seed, other in own.items()}
+    texts = ', '.join(f'{other} (seed {seed})' for seed, other in levels.items())
     print(f'  undisturbed            {texts}, after as many steps')
     learned = level.reaches(list(levels.values()))
     print(f'  {"learned as well" if learned else "DID NOT LEARN AS WELL"} as undisturbed')
-    exact = all(other.exact for other in others.values())
+    exact = all(other.exact for other in own.values())
     if not exact:
         print('  THE BOOKS OF AN UNDISTURBED RUN DO NOT BALANCE')
-    return good and learned and exact
+    return learned and exact
 
 
 if __name__ == '__main__':
