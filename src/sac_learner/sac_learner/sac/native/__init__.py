@@ -94,10 +94,10 @@ class NativeUpdate:
     def __call__(self, inputs: Inputs, draws: Draws, plan: Plan) -> tuple[Tensor, Tensor | None]:
         """Note a step or begin it; return what `ReferenceUpdate` returns, written at `finish`.
 
-        Steps are handed over some at a time: between two of the kernel's the interpreter finds
-        none of its memory in the caches, which would cost more than what it does. The caller works
-        on the steps before until only one is left, of which it leaves the later phases to the
-        other threads: so up to `READ` batches are being read while it samples.
+        After the first, steps are handed over some at a time: between two of the kernel's the
+        interpreter finds none of its memory in the caches, which would cost more than what it
+        does. The caller works on the steps before until only one is left, of which it leaves the
+        later phases to the other threads: so up to `READ` batches are being read while it samples.
 
         Raises:
             ValueError: The batch lies in memory from which a step under way still reads.
@@ -143,7 +143,8 @@ class NativeUpdate:
                 _settings(step.temperature, learnables.temperature, plan.temperature)
         self._held.append((inputs, draws, metrics, images, masks, indices))
         self._gathered += 1
-        if self._gathered == GROUP:
+        first = len(self._held) == 1  # the other threads have nothing to do yet
+        if first or self._gathered == GROUP:
             self._hand_over()
         critic_metrics = metrics[: len(CRITIC_METRICS)]
         return critic_metrics, metrics[len(CRITIC_METRICS) :] if plan.update_actor else None
