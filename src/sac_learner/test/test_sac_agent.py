@@ -1,5 +1,6 @@
 """The learner's promises: determinism, exact resume, policy format, live settings, refusals."""
 
+from copy import deepcopy
 from dataclasses import replace
 
 import numpy as np
@@ -206,7 +207,7 @@ def test_divergence_is_reported_with_the_remedy(backend):
     batch = stream()()
     huge = replace(batch, reward=np.full(32, 1e30, np.float32))
     with pytest.raises(DivergenceError, match='go back to the last checkpoint'):
-        learner.update(lambda: huge, 5)
+        learner.update(lambda: deepcopy(huge), 5)
 
 
 def test_unknown_backend_is_refused():

@@ -1,5 +1,6 @@
 """Each option does what its paper says, and the whole masters a small task."""
 
+from copy import deepcopy
 from dataclasses import replace
 
 import numpy as np
@@ -39,7 +40,7 @@ def batch(seed=0, *, size=64, discount=0.99, reward=None, image=None):
 
 def learn(config, source, updates=1, **arguments):
     learner = Sac(3, arguments.pop('image', None), 2, config, seed=0, **arguments)
-    metrics = learner.update(lambda: source, updates)
+    metrics = learner.update(lambda: deepcopy(source), updates)  # several are read at a time
     return learner, metrics
 
 
