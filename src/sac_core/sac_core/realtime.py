@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from contextlib import suppress
-import gc
 import os
 
 
 def prefer(priority: int) -> bool:
     """Give the calling thread a real-time priority; return whether that was permitted.
-
-    What was made so far is taken from the garbage collector's hands: looking through all that was
-    imported stops every thread of the process, for some 100 ms.
 
     Threads and processes it starts later do not inherit it. Needs root, CAP_SYS_NICE, or an
     entry `rtprio` in /etc/security/limits.conf.
@@ -19,9 +15,6 @@ def prefer(priority: int) -> bool:
     Args:
         priority: 1 to 99 as in SCHED_FIFO; 0 returns to the usual scheduling.
     """
-    if priority:
-        gc.collect()
-        gc.freeze()
     policy = os.SCHED_FIFO | os.SCHED_RESET_ON_FORK if priority else os.SCHED_OTHER
     with suppress(OSError):
         os.sched_setscheduler(0, policy, os.sched_param(priority))
