@@ -29,12 +29,13 @@ SETTINGS = """
 
 @pytest.fixture(scope='module')
 def run(tmp_path_factory):
-    """Two simulated hands, as fast as they go, to the end of the run."""
+    """Two simulated hands, to the end of the run."""
     home = tmp_path_factory.mktemp('several')
     (home / 'short.yaml').write_text(SETTINGS)
     command = [
         *('ros2', 'launch', 'sac_agent', 'dclaw_valve.launch.py', 'robots:=2', 'film:=false'),
         *(f'steps:={STEPS}', 'seed:=5', 'run_dir:=run', 'settings:=short.yaml'),
+        'speed:=2.0',  # slow enough that whoever starts first does not do it all
     ]
     with (home / 'launch.log').open('w') as log:
         process = subprocess.Popen(
@@ -85,7 +86,7 @@ def test_steps_of_all_robots_are_counted_together(run):
 def test_robots_share_the_work_and_explore_differently(run):
     one, other = (recorded(run, robot) for robot in ROBOTS)
     trained = [sum(not step.evaluation for step in steps) for steps in (one, other)]
-    assert min(trained) > 0  # who starts first does most of so short a run
+    assert min(trained) > STEPS // 5
     assert not np.allclose(one[0].action, other[0].action)
 
 
