@@ -1,7 +1,7 @@
 """The line that tells how a run goes: live on a terminal, now and then in a log."""
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 import os
 import time
@@ -24,6 +24,25 @@ class Rate:
             self._marks.pop(0)
         (begin, first), (end, last) = self._marks[0], self._marks[-1]
         return (last - first) / (end - begin) if end > begin else 0.0
+
+
+class Occasions:
+    """What is to be done every so often; times are of one monotonic clock [s]."""
+
+    def __init__(self, names: Iterable[str], now: float) -> None:
+        """Count from `now`."""
+        self._last = dict.fromkeys(names, now)
+
+    def restart(self, now: float) -> None:
+        """Count all of them from `now`."""
+        self._last = dict.fromkeys(self._last, now)
+
+    def due(self, name: str, now: float, period: float) -> bool:
+        """Return whether `period` has passed since it was last due; if so, it is due now."""
+        if now - self._last[name] < period:
+            return False
+        self._last[name] = now
+        return True
 
 
 @dataclass

@@ -26,6 +26,7 @@ from sac_learner.checkpoint import CheckpointError
 from sac_learner.ending import Ending
 from sac_learner.metrics import Metrics
 from sac_learner.policies import Policy
+from sac_learner.progress import Occasions
 from sac_learner.replay import ReplayError
 from sac_learner.roster import Roster
 from sac_learner.run_directory import RunDirectory
@@ -81,7 +82,7 @@ class Session:
         self._ending = Ending(settings.steps)
         self._solved_in_a_row = 0
         self._published: tuple[float, int] = (float('-inf'), -1)
-        self._due = dict.fromkeys(('checkpoint', 'metrics', 'hours', 'line', 'flush'), 0.0)
+        self._occasions = Occasions(('checkpoint', 'metrics', 'hours', 'line', 'flush'), 0.0)
 
     # What there is to tell
 
@@ -166,15 +167,15 @@ class Session:
         self._state = self._next_state(training, done)
         now = time.monotonic()
         self._publish_if_due(training, now)
-        if self._is_due('flush', now, self._settings.flush_period):
+        if self._occasions.due('flush', now, self._settings.flush_period):
             training.replay.flush()
-        if self._is_due('metrics', now, self._settings.metrics_period) and training.losses:
+        if self._occasions.due('metrics', now, self._settings.metrics_period) and training.losses:
             training.record()
-        if self._is_due('checkpoint', now, self._settings.checkpoint_period):
+        if self._occasions.due('checkpoint', now, self._settings.checkpoint_period):
             training.checkpoint()
-        if self._is_due('hours', now, HOURS_PERIOD):
+        if self._occasions.due('hours', now, HOURS_PERIOD):
             self._account.record_hours()
-        if self._is_due('line', now, 0.5):
+        if self._occasions.due('line', now, 0.5):
             self._account.show(training, self._state)
         self._end_if_exhausted(training, now)
 
@@ -192,12 +193,6 @@ class Session:
         if training.updates != updates and now - last >= self._settings.policy_period:
             self._published = (now, training.updates)
             self._publish(training.policies.new(training.sac))
-
-    def _is_due(self, what: str, now: float, period: float) -> bool:
-        if now - self._due[what] < period:
-            return False
-        self._due[what] = now
-        return True
 
     def _end_if_exhausted(self, training: Training, now: float) -> None:
         limit = self._settings.steps
@@ -262,7 +257,7 @@ class Session:
         if self._training is None:
             self._training = Training(spec, self._config, self._settings, self._run, self._metrics)
             now = time.monotonic()
-            self._due = dict.fromkeys(self._due, now)
+            self._occasions.restart(now)
             self._published = (now, self._training.updates)
             self._publish(self._training.policies.new(self._training.sac))
         self._roster.admit(spec, msg.first_sequence, self._training)

@@ -22,7 +22,7 @@ from sac_learner.given import Given
 from sac_learner.gym.command import CommandError, say
 from sac_learner.interruption import interruptible
 from sac_learner.metrics import Metrics
-from sac_learner.progress import Progress, ProgressLine
+from sac_learner.progress import Occasions, Progress, ProgressLine
 from sac_learner.replay import ReplayError
 from sac_learner.run_directory import RunDirectory, RunDirectoryError, write_text
 from sac_learner.sac.agent import DivergenceError
@@ -155,7 +155,7 @@ class Study:
         self._training, self._metrics, self._twin = training, metrics, twin
         self._progress = Progress(plan.offline.updates, unit='updates', state='')
         self._line = ProgressLine(say)
-        self._due = dict.fromkeys(('checkpoint', 'metrics', 'line'), time.monotonic())
+        self._occasions = Occasions(('checkpoint', 'metrics', 'line'), time.monotonic())
 
     def run(self, stopped: Callable[[], bool]) -> bool:
         """Learn until the updates are done; return whether they are.
@@ -236,20 +236,13 @@ class Study:
 
     def _look(self) -> None:
         """Do what is due by the clock."""
-        settings, training = self._plan.learner, self._training
-        if self._is_due('metrics', settings.metrics_period):
+        settings, training, now = self._plan.learner, self._training, time.monotonic()
+        if self._occasions.due('metrics', now, settings.metrics_period):
             training.record()
-        if self._is_due('checkpoint', settings.checkpoint_period):
+        if self._occasions.due('checkpoint', now, settings.checkpoint_period):
             training.checkpoint()
-        if self._is_due('line', 0.5):
+        if self._occasions.due('line', now, 0.5):
             self._show()
-
-    def _is_due(self, what: str, period: float) -> bool:
-        now = time.monotonic()
-        if now - self._due[what] < period:
-            return False
-        self._due[what] = now
-        return True
 
     def _show(self, *, final: bool = False) -> None:
         training, progress = self._training, self._progress

@@ -20,7 +20,7 @@ from sac_learner.gym.environment import (
 from sac_learner.gym.episodes import Episode, play, Recorder
 from sac_learner.intake import Verdict
 from sac_learner.metrics import Metrics
-from sac_learner.progress import Progress
+from sac_learner.progress import Occasions, Progress
 from sac_learner.replay import ReplayTransition
 from sac_learner.settings import LearnerSettings
 from sac_learner.training import Training
@@ -87,7 +87,7 @@ class Loop:
         self._threshold = getattr(env.spec, 'reward_threshold', None)
         self._progress = Progress(limit=settings.steps, state='')
         now = time.monotonic()
-        self._due = {'checkpoint': now, 'metrics': now}
+        self._occasions = Occasions(('checkpoint', 'metrics'), now)
         self._looked = now
 
     def run(self, stopped: Callable[[], bool]) -> bool:
@@ -237,17 +237,11 @@ class Loop:
             return
         self._looked = now
         settings, training = self._settings, self._training
-        if training.losses and self._is_due('metrics', now, settings.metrics_period):
+        if training.losses and self._occasions.due('metrics', now, settings.metrics_period):
             training.record()
-        if self._is_due('checkpoint', now, settings.checkpoint_period):
+        if self._occasions.due('checkpoint', now, settings.checkpoint_period):
             training.checkpoint()
         self._show()
-
-    def _is_due(self, what: str, now: float, period: float) -> bool:
-        if now - self._due[what] < period:
-            return False
-        self._due[what] = now
-        return True
 
     def _show(self, *, final: bool = False) -> None:
         training, progress = self._training, self._progress
