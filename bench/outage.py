@@ -6,7 +6,9 @@
 
 With --stop the learner gets SIGSTOP for so long: the largest gap between two commands counts, and
 how long after SIGCONT new weights act. With --loss and --cut, agent and learner are on two hosts.
-In the end every transition must be in the replay exactly once. With --kill-agent the time from
+Where the machine itself stood still for part of a gap (see standstill.py), the gap without that
+time is told as well, and that one is held against the bound. In the end every transition must be
+in the replay exactly once. With --kill-agent the time from
 SIGKILL to rest counts, as the wire of the emulated robot sees it: goals that stay or limp motors,
 damped legs, and for the torques of the Sawyer: position hold, or braking, that is torques other
 than the policy's last ones that drive no joint any more and vanish with the motion.
@@ -15,7 +17,10 @@ than the policy's last ones that drive no joint any more and vanish with the mot
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 import contextlib
+from dataclasses import dataclass
+from itertools import pairwise
 import json
 import math
 import os
@@ -33,6 +38,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from chaos import account
 from chaos.network import Network
 from chaos.rig import KINDS, Rig, Surroundings
+from standstill import Standstill
 
 EARLY = ('warmup.steps:=50',)
 LEARNER = ('learning_starts:=50',)
@@ -40,6 +46,7 @@ SETTLE = 20.0  # [s] until weights act and everything is regular
 BACK = 15.0  # [s] watched after an outage
 DOMAIN = 80
 EARLIEST, LATEST = 5, 30  # steps of an episode between which the agent is killed
+LATE = 1.5  # [periods] from which a gap is counted
 DRIVING = 0.05  # [W] from which torques drive an arm; old velocities make less of braking
 
 
@@ -58,12 +65,15 @@ def main() -> int:
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # leaves no process behind
     print(f'load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores')
-    results = [measure(name, options, DOMAIN + i) for i, name in enumerate(options.robots)]
+    with Standstill() as standstill:
+        results = [
+            measure(name, options, DOMAIN + i, standstill) for i, name in enumerate(options.robots)
+        ]
     print(f'load {os.getloadavg()[0]:.1f}')
     return 0 if all(results) else 1
 
 
-def measure(name: str, options: argparse.Namespace, domain: int) -> bool:
+def measure(name: str, options: argparse.Namespace, domain: int, standstill: Standstill) -> bool:
     """Run one robot through what was asked for."""
     with contextlib.ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix='outage-')))
@@ -89,6 +99,7 @@ def measure(name: str, options: argparse.Namespace, domain: int) -> bool:
                 lambda: child.signal(signal.SIGSTOP),
                 lambda: child.signal(signal.SIGCONT),
                 options.gap,
+                standstill,
             )
         if options.cut:
             assert surroundings.network is not None
@@ -104,6 +115,7 @@ def measure(name: str, options: argparse.Namespace, domain: int) -> bool:
                 lambda: loss(1.0),
                 lambda: loss(options.loss),
                 options.gap,
+                standstill,
             )
         drained = rig.drain(60.0)
         rig.end()
@@ -116,11 +128,15 @@ def measure(name: str, options: argparse.Namespace, domain: int) -> bool:
 
 
 def _outage(
-    rig: Rig, text: str, duration: float, begin: object, end: object, allowed: float
+    rig: Rig,
+    text: str,
+    duration: float,
+    begin: Callable[[], None],
+    end: Callable[[], None],
+    allowed: float,
+    standstill: Standstill,
 ) -> bool:
     """Measure gaps in the command topic during and after an outage, and when weights act again."""
-    assert callable(begin)
-    assert callable(end)
     begun = time.monotonic()
     begin()
     time.sleep(duration)
@@ -129,27 +145,64 @@ def _outage(
     ended = time.monotonic()
     time.sleep(BACK)
     period = 1.0 / rig.kind.rate
-    gaps = account.gaps(rig, begun - 1.0, ended + BACK)
+    gaps = Gaps.of(account.commands(rig, begun - 1.0, ended + BACK), period, standstill)
     before = max(versions, default=0)
     # The step that the new weights chose is told a period later, when it is complete.
     acting = [line[0] - ended for line in rig.heard('/agent_status') if line[4] > before]
     back = min((t for t in acting if t > 0.0), default=math.inf)
-    calm = account.gaps(rig, begun - BACK, begun)
-    print(
-        f'{rig.kind.name:9} {text}: {_spread(gaps, period)}; before: {_spread(calm, period)}; new '
-        f'weights act after {back:.1f} s'
-    )
-    worst = float(gaps.max()) / period if gaps.size else math.inf
-    return worst <= allowed and back <= 5.0
+    calm = Gaps.of(account.commands(rig, begun - BACK, begun), period, standstill)
+    print(f'{rig.kind.name:9} {text}: {gaps}; before: {calm}; new weights act after {back:.1f} s')
+    return gaps.largest_running <= allowed and back <= 5.0
 
 
-def _spread(gaps: np.ndarray, period: float) -> str:
-    """Tell the largest gap, and how many were too large."""
-    if not gaps.size:
-        return 'no commands'
-    late = int((gaps > 1.5 * period).sum())
-    largest = gaps.max() / period
-    return f'{gaps.size} commands, largest gap {largest:.2f} periods, {late} over 1.5'
+@dataclass(frozen=True)
+class Gaps:
+    """Times between commands, in periods.
+
+    Attributes:
+        count: How many.
+        largest: Of all.
+        late: Above 1.5.
+        largest_running: Largest without the time that the machine stood still.
+        late_running: Above 1.5 without that time.
+        paused: Whether it stood still in any.
+    """
+
+    count: int
+    largest: float
+    late: int
+    largest_running: float
+    late_running: int
+    paused: bool
+
+    @classmethod
+    def of(cls, times: list[float], period: float, standstill: Standstill) -> Gaps:
+        """Compare commands at some times [s] with the period [s] that they should have."""
+        if len(times) < 2:
+            return cls(0, math.inf, 0, math.inf, 0, paused=False)
+        total = np.diff(times) / period
+        still = np.array([standstill.within(a, b) for a, b in pairwise(times)]) / period
+        running = total - still
+        return cls(
+            total.size,
+            total.max(),
+            int((total > LATE).sum()),
+            running.max(),
+            int((running > LATE).sum()),
+            paused=bool((still > 0.0).any()),
+        )
+
+    def __str__(self) -> str:
+        """Tell the largest, and how many were too large."""
+        if not self.count:
+            return 'no commands'
+        text = f'{self.count} gaps, largest {self.largest:.2f} periods, {self.late} over {LATE}'
+        if self.paused:
+            text += (
+                f' (the machine stood still at times; without those: {self.largest_running:.2f} '
+                f'periods, {self.late_running} over {LATE})'
+            )
+        return text
 
 
 def _killed(rig: Rig, count: int) -> bool:

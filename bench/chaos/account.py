@@ -149,10 +149,10 @@ def take(rig: Rig) -> Account:
     )
 
 
-def gaps(rig: Rig, begin: float, end: float) -> np.ndarray[Any, Any]:
-    """Return the times between commands that came between two monotonic times [s]."""
+def commands(rig: Rig, begin: float, end: float) -> list[float]:
+    """Return when commands came between two monotonic times [s]."""
     heard = [line[0] for line in rig.heard(f'/{rig.kind.name}/joint_command')]
-    return np.diff([time for time in heard if begin <= time <= end])
+    return [time for time in heard if begin <= time <= end]
 
 
 def _content(vector: Any, action: Any, reward: Any, terminated: Any, following: Any) -> bytes:
