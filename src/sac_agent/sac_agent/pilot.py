@@ -182,12 +182,20 @@ class Pilot:
         self._observed = self._observe(sample)
         self._rollout.sensors.append(sample.raw)
 
-    def observe(self, sample: Sample) -> Outcome:
-        """Take the sensor values one control period after the last action."""
+    def observe(self, sample: Sample, *, late: bool = False) -> Outcome:
+        """Take the sensor values one control period after the last action.
+
+        Args:
+            sample: The newest one.
+            late: More than that has passed, so the step has missed its deadline.
+        """
         self._latest = sample
         rollout, decision = self._rollout, self._decision
         if rollout is None or decision is None:
             return Outcome()
+        if late and not decision.deadline_missed:
+            decision.deadline_missed = True
+            self.deadline_misses += 1
         self._builder.remember(decision.action)
         observed = self._observe(sample)
         action = decision.action.astype(np.float64)

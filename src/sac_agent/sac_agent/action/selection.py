@@ -28,7 +28,7 @@ class Decision:
         command: What the driver is told.
         observation_age: Publication minus stamp of the observation [s].
         command_latency: Publication minus arrival of the observation [s].
-        deadline_missed: It came later than the control period allows.
+        deadline_missed: It came later than the control period allows, or the step's end did.
     """
 
     observation: Observed

@@ -43,7 +43,6 @@ class ControlLoop:
         self._lockstep, self._held_back, self._on_outcome = lockstep, held_back, on_outcome
         self._latest: Sample | None = None
         self._used_stamp = -1
-        self._missed = False
         self._unsent = 0
         self.waiting_since: float | None = None
 
@@ -67,7 +66,7 @@ class ControlLoop:
             return
         half = round(0.5e9 * self._pilot.config.control_period)
         if sample.stamp >= self._used_stamp + half:
-            self._step(sample, missed=False)
+            self._step(sample)
 
     def tick(self) -> None:
         """Clocked: act on the newest state, whatever else happens."""
@@ -77,12 +76,10 @@ class ControlLoop:
         if not self._pilot.in_episode:
             if self._pilot.machine.state is not State.HUMAN:
                 self.begin()
-        elif sample.stamp == self._used_stamp:
-            # No news (an earlier stamp is some: the clock was set back). The last command stands,
-            # and its step ends late.
-            self._missed = True
-        else:
-            self._step(sample, missed=self._missed)
+        elif sample.stamp != self._used_stamp:
+            self._step(sample, late=self._is_late(sample))
+        # No news (an earlier stamp is some: the clock was set back): the last command stands, and
+        # its step ends late.
 
     def begin(self) -> None:
         """Begin an episode at the newest sample."""
@@ -90,7 +87,6 @@ class ControlLoop:
             return
         self._pilot.begin(self._latest)
         self._used_stamp = self._latest.stamp
-        self._missed = False
         self.act()
 
     def act(self) -> None:
@@ -108,8 +104,7 @@ class ControlLoop:
             age = max(0.0, 1e-9 * (self._clock.now().nanoseconds - self._used_stamp))
         latency = now - self._latest.received if self._latest else 0.0
         late = not self._lockstep and latency > pilot.config.control_period
-        pilot.sent(age, latency, missed=late or self._missed)
-        self._missed = False
+        pilot.sent(age, latency, missed=late)
 
     def interrupt(self, reason: Truncation) -> None:
         """Truncate the episode under way, if any, and let the robot hold."""
@@ -131,11 +126,21 @@ class ControlLoop:
             command = mapper.command(mapper.action(commands, raw), raw)
             self._commands.send(command.channels, self._latest.stamp)
 
-    def _step(self, sample: Sample, *, missed: bool) -> None:
+    def _is_late(self, sample: Sample) -> bool:
+        """Return whether the step that ends here took too long, as after a pause of the process.
+
+        The stamps tell of a sleeping computer, which the monotonic clock does not count, and of
+        messages that waited; they may lie apart by nearly two periods where a sensor is slow.
+        """
+        period = self._pilot.config.control_period
+        stood = 0.0 if self.waiting_since is None else time.monotonic() - self.waiting_since
+        apart = 1e-9 * (sample.stamp - self._used_stamp)
+        return stood > 1.5 * period or apart > 2.0 * period
+
+    def _step(self, sample: Sample, *, late: bool = False) -> None:
         """Close the last control step and take the next one."""
         self._used_stamp = sample.stamp
-        outcome = self._pilot.observe(sample)
-        self._missed = missed
+        outcome = self._pilot.observe(sample, late=late)
         self._unsent = int(outcome.record is not None)
         if outcome.episode is None:
             self.act()
