@@ -132,7 +132,22 @@ class FakeLearner:
         subscribe(AgentStatus, '/dclaw/agent_status', self.statuses.append, qos.STATUS)
         self._status = node.create_publisher(LearnerStatus, '/dclaw/learner_status', qos.STATUS)
         self._policy = node.create_publisher(PolicyWeights, '/dclaw/policy', qos.LATCHED)
-        node.create_timer(0.02, self.publish_status)
+        self._timer = node.create_timer(0.02, self.publish_status)
+
+    def leave(self):
+        """Say nothing any more, and take what was latched along; go on counting."""
+        self.node.destroy_timer(self._timer)
+        self.node.destroy_publisher(self._policy)
+
+    def come_back(self):
+        """Be there again as another life of the learner, which begins with version 1."""
+        from sac_msgs.msg import PolicyWeights
+
+        from sac_core import qos
+
+        self.version = 0
+        self._policy = self.node.create_publisher(PolicyWeights, '/dclaw/policy', qos.LATCHED)
+        self._timer = self.node.create_timer(0.02, self.publish_status)
 
     def sequences(self):
         return sorted({t.sequence for t in self.transitions})

@@ -1,16 +1,11 @@
 """The agent node as a process between a fake robot and a fake learner."""
 
 import json
-from pathlib import Path
 import signal
 import time
 
 import pytest
 
-from sac_agent.config import from_file
-from sac_agent.pilot import Pilot
-
-CONFIG = Path(__file__).resolve().parents[3] / 'config' / 'dclaw_valve.yaml'
 RESETTING, RUNNING, PAUSED, HUMAN, NEEDS_HELP, ESTOP, FINISHED = 2, 1, 3, 4, 5, 6, 7
 
 
@@ -296,30 +291,6 @@ def test_it_rests_when_the_learner_has_finished(world):
     world.spin(0.3)
     assert len(robot.commands) == count
     assert world.stop() == 0
-
-
-def test_a_policy_file_is_evaluated_and_the_node_ends(world):
-    import numpy as np
-
-    from sac_core.policy_format import Architecture, layout, save_policy
-
-    spec = Pilot(from_file(CONFIG), now=0.0).spec
-    size = spec.observation.vector_size
-    architecture = Architecture(size, spec.action_size, hidden=(16,))
-    arrays = {n: np.zeros(s) for n, s in layout(architecture)}
-    arrays['observation.std'] += 1.0
-    save_policy(world.directory / 'policy.safetensors', arrays, architecture)
-    robot = world.robot()
-    world.start(
-        {'episode.time_limit': 10},
-        policy_file=world.directory / 'policy.safetensors', evaluation_episodes=2,
-    )  # fmt: skip
-    world.until(lambda: world.agent.poll() is not None)
-    assert world.agent.returncode == 0
-    assert len(robot.commands) >= 20
-    assert 'evaluation at step 0: success 0 % of 2' in world.output.read_text()
-    result = json.loads((world.directory / 'run' / 'evaluation.json').read_text())
-    assert result['episodes'] == 2
 
 
 @pytest.mark.parametrize(

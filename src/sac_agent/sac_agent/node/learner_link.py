@@ -11,6 +11,7 @@ from sac_agent.node import messages
 from sac_agent.node.pacing import Pacing
 from sac_agent.node.recording import Recording
 from sac_agent.node.sender import Sender
+from sac_agent.policy.kept import KeptPolicy
 from sac_agent.policy.store import PolicyStore
 from sac_core import qos
 
@@ -49,6 +50,24 @@ class LearnerLink:
         self._heard = 0.0
         node.create_subscription(PolicyWeights, 'policy', self._on_policy, qos.LATCHED)
         node.create_subscription(LearnerStatus, 'learner_status', self._on_status, qos.STATUS)
+
+    def go_on_with(self, kept: KeptPolicy) -> None:
+        """Take up the policy that an earlier process acted with, until weights come.
+
+        It passes the checks that weights pass; what is refused is as if it were not there.
+        """
+        log = self._node.get_logger()
+        try:
+            offer = kept.load()
+            reason = self._policies.offer(offer) if offer else ''
+        except ValueError as error:
+            offer, reason = None, str(error)
+        if reason:
+            log.warning(f'the policy in the run directory is not used: {reason}')
+        elif offer:
+            self._policies.adopt()
+            self._recording.offered(messages.weights(offer))
+            log.info(f'goes on with policy {offer.version} until the learner sends weights')
 
     def allows(self, last_sequence: int) -> bool:
         """Return whether a simulated robot may take another step."""

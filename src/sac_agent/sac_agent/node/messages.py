@@ -115,7 +115,23 @@ def offer(message: PolicyWeights) -> PolicyOffer:
         architecture=message.architecture,
         crc32=message.crc32,
         data=memoryview(message.data).cast('B'),
+        updates=message.updates,
     )
+
+
+def weights(offer: PolicyOffer) -> PolicyWeights:
+    """Return the message that an offer came in."""
+    message = PolicyWeights(
+        learner_id=offer.learner_id,
+        version=offer.version,
+        updates=offer.updates,
+        spec_hash=offer.spec_hash,
+        architecture=offer.architecture,
+        crc32=offer.crc32,
+        data=octets(offer.data),
+    )
+    message.header.stamp = time_msg(offer.stamp)
+    return message
 
 
 class CommandMessages:

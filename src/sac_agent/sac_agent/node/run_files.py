@@ -8,23 +8,36 @@ import os
 from pathlib import Path
 from typing import Any
 
+from sac_agent.policy.kept import KeptPolicy
 from sac_agent.records import EvaluationRecord
 
 
 class RunFiles:
-    """Writes small JSON files, each replaced in one step; does nothing without a directory.
+    """Writes small files, each replaced in one step; does nothing without a directory.
 
     Attributes:
-        problem: Why the newest of them is not on the disk, empty if it is; acting goes on.
+        policy: The one in use.
     """
 
-    def __init__(self, run_dir: str, agent_id: str) -> None:
-        """Use ``run_dir/agents/agent_id``, made if needed; '' for nothing."""
+    def __init__(self, run_dir: str, agent_id: str, *, evaluation_only: bool = False) -> None:
+        """Use ``run_dir/agents/agent_id``, made if needed; '' for nothing.
+
+        Args:
+            run_dir: Of the run.
+            agent_id: Of this robot.
+            evaluation_only: No policy is kept.
+        """
         self._directory = Path(run_dir) / 'agents' / agent_id if run_dir else None
         self._run_dir = Path(run_dir) if run_dir else None
-        self.problem = ''
+        self._problem = ''
         if self._directory:
             self._directory.mkdir(parents=True, exist_ok=True)
+        self.policy = KeptPolicy(None if evaluation_only else self._directory)
+
+    @property
+    def problem(self) -> str:
+        """Why the newest of them is not on the disk, empty if it is; acting goes on."""
+        return self._problem or self.policy.problem
 
     def account(self) -> dict[str, float]:
         """Return the time account [s] of earlier sessions."""
@@ -61,9 +74,9 @@ class RunFiles:
     def _noting_problems(self) -> Iterator[None]:
         try:
             yield
-            self.problem = ''
+            self._problem = ''
         except OSError as error:
-            self.problem = f'{error.filename or self._directory}: {error.strerror}'
+            self._problem = f'{error.filename or self._directory}: {error.strerror}'
 
 
 def _write(path: Path, content: Mapping[str, Any]) -> None:

@@ -94,7 +94,9 @@ class SacAgentNode(LifecycleNode):
         except (JournalError, OSError) as error:
             self.get_logger().error(f'the journal cannot be opened: {error}')
             return TransitionCallbackReturn.FAILURE
-        self._files = RunFiles(node_config.run_dir, config.agent_id)
+        self._files = RunFiles(
+            node_config.run_dir, config.agent_id, evaluation_only=bool(node_config.policy_file)
+        )
         progress = Progress(
             self._sender.next_episode, self._sender.training_steps, self._files.account()
         )
@@ -150,6 +152,7 @@ class SacAgentNode(LifecycleNode):
                 on_finished=self._on_learner_finished,
                 on_status=self._supervisor.on_learner_news,
             )
+            self._learner.go_on_with(self._files.policy)
         self._reports = Reports(self, pilot, self._sender, sensors, self._files)
         self._operators = Operators(
             self,
@@ -196,6 +199,7 @@ class SacAgentNode(LifecycleNode):
         self._open = False
         self._finish('the node ends')
         self._files.save_account(self.pilot.machine.account)
+        self._files.policy.close()
         self._sender.close()
 
     def _use_policy_file(self, path: Path) -> None:
@@ -234,6 +238,7 @@ class SacAgentNode(LifecycleNode):
         if outcome.record is not None:
             self._recording.acting(outcome.record.policy_version)
             self._reports.step(outcome.record)
+        self._files.policy.keep(self.pilot.policies.current)
         if outcome.episode is None:
             return
         self._reports.episode(outcome.episode)

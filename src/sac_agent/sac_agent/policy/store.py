@@ -20,6 +20,7 @@ class PolicyOffer:
     Attributes:
         stamp: Publication time [ns].
         data: Little-endian float32 in layout order.
+        updates: Gradient updates behind them.
     """
 
     learner_id: str
@@ -29,16 +30,22 @@ class PolicyOffer:
     architecture: str
     crc32: int
     data: bytes | memoryview
+    updates: int = 0
 
 
 @dataclass(frozen=True)
 class HeldPolicy:
-    """A policy that passed every check."""
+    """A policy that passed every check.
+
+    Attributes:
+        offer: How it came, None from a file.
+    """
 
     learner_id: str
     version: int
     stamp: int
     network: NumpyPolicy
+    offer: PolicyOffer | None = None
 
 
 class PolicyStore:
@@ -89,7 +96,7 @@ class PolicyStore:
             network = self._checked(offer)
         except (ValueError, TypeError, ArithmeticError, MemoryError, RecursionError) as error:
             return self._refuse(f'version {offer.version}: {error}')
-        self.newest = HeldPolicy(offer.learner_id, offer.version, offer.stamp, network)
+        self.newest = HeldPolicy(offer.learner_id, offer.version, offer.stamp, network, offer)
         self._history[offer.version] = self.newest
         while len(self._history) > KEPT:
             self._history.popitem(last=False)
