@@ -47,6 +47,7 @@ BACK = 15.0  # [s] watched after an outage
 DOMAIN = 80
 EARLIEST, LATEST = 5, 30  # steps of an episode between which the agent is killed
 LATE = 1.5  # [periods] from which a gap is counted
+HERE = 0.03  # [rad] between goal and position of a servo that holds where it is
 DRIVING = 0.05  # [W] from which torques drive an arm; old velocities make less of braking
 
 
@@ -260,10 +261,12 @@ def _dclaw(rig: Rig):  # type: ignore[no-untyped-def]
     goal: list[float] = []
 
     def at_rest() -> bool:
-        """Whether the goals stay, or the motors are limp."""
+        """Whether the goals stay or are where the fingers are, or the motors are limp."""
         status = client.ask('status')
         before, goal[:] = goal[:], status['goal'][:9]
-        return before == goal or not any(status['torque'][:9])
+        # Servos that hear nothing for 80 ms, as when the machine stands still, hold there again.
+        here = np.abs(np.subtract(goal, status['position'][:9])).max() < HERE
+        return before == goal or here or not any(status['torque'][:9])
 
     yield at_rest
     client.close()
