@@ -177,6 +177,28 @@ def test_the_clock_sets_the_rate_whatever_the_learner_does(world):
     assert sorted(ages)[len(ages) // 2] < 0.05
 
 
+def test_steps_that_span_a_pause_of_the_process_have_missed_their_deadline(world):
+    changes = {'timing.stale_timeout': 10.0, 'episode.time_limit': 100_000}
+    _robot, learner = world.run(lockstep=False, changes=changes)
+    for pause in (0.25, 0.3, 0.35):
+        count = len(learner.transitions)
+        world.agent.send_signal(signal.SIGSTOP)
+        world.spin(pause)
+        world.agent.send_signal(signal.SIGCONT)
+        world.until(lambda n=count: len(learner.transitions) >= n + 5)
+    long = [t for t in learner.transitions if _duration(t) > 0.2]
+    assert len(long) >= 3
+    assert all(t.deadline_missed for t in long)
+    world.until(lambda: learner.statuses[-1].deadline_misses >= len(long))
+
+
+def _duration(transition):
+    """Return the time between the observations of a step [s]."""
+    stamps = (transition.next_observation.stamp, transition.observation.stamp)
+    end, start = (stamp.sec * 10**9 + stamp.nanosec for stamp in stamps)
+    return 1e-9 * (end - start)
+
+
 def test_a_reset_that_has_nothing_to_do_begins_an_episode(world):
     robot, learner = world.run(changes={'episode.time_limit': 20})
     robot.resets_need_nothing = True

@@ -10,7 +10,7 @@ import pytest
 from sac_agent.config import from_file
 from sac_agent.pilot import Pilot
 from sac_agent.tools import verify_bag
-from sac_core.policy_format import Architecture, layout, save_policy
+from sac_core.policy_format import Architecture, layout, load_policy, save_policy
 
 CONFIG = Path(__file__).resolve().parents[3] / 'config' / 'dclaw_valve.yaml'
 
@@ -30,7 +30,8 @@ def test_a_killed_agent_goes_on_with_its_policy_while_no_learner_is_there(world)
     for version in (1, 2):
         learner.publish_policy()
         world.until(lambda v=version: learner.transitions[-1].policy_version == v)
-    world.spin(1.5)  # written once a second
+    path = world.directory / 'run' / 'agents' / 'dclaw' / 'policy.safetensors'
+    world.until(lambda: path.exists() and load_policy(path)[2]['version'] == '2')
     learner.leave()
     world.agent.kill()
     world.agent.wait()
