@@ -127,7 +127,7 @@ def _rate(command: list[str], run: Path) -> float:
                 process.wait(60)
     if not (run / 'metrics.jsonl').exists():
         raise RuntimeError(f'{command} failed:\n{Path(log.name).read_text()[-2000:]}')
-    from sac_learner import metrics
+    from sac_learner.run import metrics
 
     warmup = yaml.safe_load((run / 'config.yaml').read_text())['sac']['learning_starts']
     ends = [

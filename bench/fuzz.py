@@ -273,9 +273,9 @@ def fuzz_messages(count: int, seed: int) -> dict[str, int]:
     from sac_agent.node.messages import offer
     from sac_agent.policy.store import PolicyStore
     from sac_core.spec import AgentSpec, ObservationSpec
-    from sac_learner.intake import Intake
+    from sac_learner.intake.intake import Intake
+    from sac_learner.intake.transitions import from_message, stream_key
     from sac_learner.replay import Replay
-    from sac_learner.transitions import from_message, stream_key
 
     observation = ObservationSpec(tuple(f'o{i}' for i in range(28)))
     spec = AgentSpec('robot', 's', 't', 0.1, observation, tuple(f'a{i}' for i in range(9)))

@@ -26,9 +26,9 @@ from typing import Any
 
 import numpy as np
 
-from sac_learner import metrics
 from sac_learner.gym.plot import band_of, Curve, draw
-from sac_learner.run_directory import environment_record
+from sac_learner.run import metrics
+from sac_learner.run.directory import environment_record
 
 PEERS = ('sb3-sac', 'sb3-td3', 'sb3-ddpg', 'sb3-ppo')
 OURS = {'sac': 'paper', 'droq': 'droq', 'redq': 'redq', 'crossq': 'crossq'}

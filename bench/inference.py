@@ -129,7 +129,7 @@ def learn(arguments: argparse.Namespace) -> None:
     """Be the learner: update while the last line said so, without end."""
     import threading
 
-    from sac_learner.priority import give_way
+    from sac_learner.node.priority import give_way
     from sac_learner.sac import Batch, Sac, SacConfig
     from sac_learner.settings import LearnerSettings
 

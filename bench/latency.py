@@ -39,7 +39,7 @@ LEARN = """
 from itertools import cycle
 import sys, time
 import numpy as np
-from sac_learner.priority import give_way
+from sac_learner.node.priority import give_way
 from sac_learner.sac import Batch, Sac, SacConfig
 from sac_learner.sac.batch import READ
 give_way(int(sys.argv[1]))

@@ -20,12 +20,12 @@ import time
 import numpy as np
 
 from sac_core.spec import AgentSpec, ObservationSpec
-from sac_learner.metrics import Metrics
 from sac_learner.replay import ReplayTransition
-from sac_learner.run_directory import RunDirectory
+from sac_learner.run.directory import RunDirectory
+from sac_learner.run.metrics import Metrics
 from sac_learner.sac.config import SacConfig
 from sac_learner.settings import LearnerSettings
-from sac_learner.training import Training
+from sac_learner.training.training import Training
 
 OBSERVATION, ACTION = 43, 9  # D'Claw
 

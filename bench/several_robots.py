@@ -13,7 +13,7 @@ import sys
 import tempfile
 
 from sac_core.bag.transitions import transitions
-from sac_learner import metrics
+from sac_learner.run import metrics
 
 RATE = 10.0  # [Hz] of one robot
 LEARNING_STARTS = 200  # transitions

@@ -11,7 +11,7 @@ import pytest
 from sac_agent.journal import Journal, JournalConfig, Outbox
 from sac_core.bag import Definitions
 from sac_core.bag.transitions import TRANSITION, transitions
-from sac_learner.intake import Intake
+from sac_learner.intake.intake import Intake
 from sac_learner.replay import Replay, ReplayTransition
 
 ROOT = Path(__file__).resolve().parents[1]

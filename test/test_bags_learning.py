@@ -22,8 +22,8 @@ from sac_core.bag import BagWriter
 from sac_core.bag.transitions import AGENT_SPEC, TRANSITION
 from sac_core.convert import floats32, spec_to_msg
 from sac_core.spec import AgentSpec, ObservationSpec
-from sac_learner import bags
-from sac_learner.intake import Intake
+from sac_learner.intake import bags
+from sac_learner.intake.intake import Intake
 from sac_learner.replay import Replay
 
 pytestmark = pytest.mark.slow

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from sac_learner import metrics
+from sac_learner.run import metrics
 
 pytest.importorskip('gymnasium')
 SCRIPT = Path(__file__).parents[1] / 'bench' / 'gym_curves.py'

@@ -17,7 +17,7 @@ FORBIDDEN = {
 ROS_SIDE = {
     'sac_core': {'qos.py', 'parameters.py'},
     'sac_agent': {'node', 'tools/nudge.py', 'tools/preflight.py'},
-    'sac_learner': {'learner_node.py'},
+    'sac_learner': {'node/learner_node.py'},
     'robot_drivers': {'node', 'minitaur/pd_node.py', 'gazebo/ros_wire.py'},
 }
 """Files and folders that know rclpy; everything else of a package runs without ROS."""
@@ -25,6 +25,20 @@ AGENT_FLOORS = (
     'tasks', 'observation', 'policy', 'action', 'episode', 'pilot', 'journal', 'node', 'tools',
 )  # fmt: skip
 """Parts of the agent; each imports only those before it. The files beside them are free."""
+LEARNING = ('sac', 'replay', 'checkpoint', 'run', 'intake', 'training')
+LEARNER_ARROWS: dict[str, tuple[str, ...]] = {
+    'sac': (),
+    'replay': (),
+    'checkpoint': (),
+    'run': (),
+    'intake': ('replay', 'run'),
+    'training': ('sac', 'replay', 'checkpoint', 'run', 'intake'),
+    'node': LEARNING,
+    'gym': LEARNING,
+    'offline': (*LEARNING, 'gym'),
+    'sweep': ('run',),
+}
+"""Parts of the learner, and which ones each may import. The files beside them are free."""
 PICKLES = {'pickle', 'cloudpickle', 'dill', 'joblib', 'shelve', 'marshal'}
 SIMULATION = {'sim', 'emulator', 'models', 'twin.py', 'emulator.py', 'world.py', 'plant.py',
               'simulation.py', 'stage.py', 'terrain.py'}  # fmt: skip
@@ -89,3 +103,20 @@ def test_parts_of_the_agent_import_only_those_below(floor):
     assert parts
     for path in parts:
         assert not {'.'.join(m.split('.')[:2]) for m in modules(path)} & above, path
+
+
+@pytest.mark.parametrize('part', LEARNER_ARROWS)
+def test_parts_of_the_learner_import_only_what_they_stand_on(part):
+    root = SRC / 'sac_learner' / 'sac_learner'
+    parts = {path.parent.name for path in root.glob('*/__init__.py')}
+    assert parts == set(LEARNER_ARROWS)
+    others = {f'sac_learner.{name}' for name in parts - {part, *LEARNER_ARROWS[part]}}
+    for path in (root / part).rglob('*.py'):
+        assert not {'.'.join(m.split('.')[:2]) for m in modules(path)} & others, path
+
+
+def test_arrows_of_the_learner_point_one_way():
+    known: set[str] = set()
+    for part, below in LEARNER_ARROWS.items():
+        assert set(below) <= known, part
+        known.add(part)

@@ -13,7 +13,7 @@ import pytest
 
 from sac_agent.tools import verify_bag
 from sac_core.policy_format import load_policy
-from sac_learner import metrics
+from sac_learner.run import metrics
 
 pytestmark = pytest.mark.slow
 STEPS = 5000

@@ -14,7 +14,7 @@ import pytest
 pytest.importorskip('rclpy')
 
 from sac_core.bag.transitions import transitions
-from sac_learner import metrics
+from sac_learner.run import metrics
 
 pytestmark = pytest.mark.slow
 ROBOTS = ('dclaw1', 'dclaw2')

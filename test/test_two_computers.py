@@ -17,7 +17,7 @@ pytest.importorskip('rclpy')
 index = pytest.importorskip('ament_index_python.packages')
 
 from sac_core.bag.transitions import transitions
-from sac_learner import metrics
+from sac_learner.run import metrics
 
 STEPS = 400
 SETTINGS = '/**/sac_agent: {ros__parameters: {episode.time_limit: 30, evaluation.episodes: 2}}\n'

@@ -65,9 +65,9 @@ setup(
     entry_points={
         'console_scripts': [
             'sac_learner = sac_learner.main:main',
-            'report = sac_learner.report:main',
-            'offline = sac_learner.offline:main',
-            'replay_hash = sac_learner.replay_hash:main',
+            'report = sac_learner.run.report:main',
+            'offline = sac_learner.offline.command:main',
+            'replay_hash = sac_learner.offline.replay_hash:main',
             'train = sac_learner.gym.train:main',
             'evaluate = sac_learner.gym.evaluate:main',
             'plot = sac_learner.gym.plot:main',

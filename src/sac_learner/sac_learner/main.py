@@ -5,4 +5,4 @@ from sac_core import startup
 
 def main() -> int:
     """Run the learner node."""
-    return startup.run('sac_learner.learner_node')
+    return startup.run('sac_learner.node.learner_node')

@@ -4,8 +4,8 @@ import sys
 import time
 from typing import Any, Protocol
 
-from sac_learner.gym.command import say
-from sac_learner.progress import Progress
+from sac_learner.command_line import say
+from sac_learner.run.progress import Progress
 
 PERIOD = 10.0  # [s] between two plain lines
 

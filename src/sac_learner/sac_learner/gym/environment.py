@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sac_core.spec import AgentSpec, ImageShape, ObservationSpec
-from sac_learner.gym.command import CommandError
+from sac_learner.command_line import CommandError
 
 if TYPE_CHECKING:
     import gymnasium

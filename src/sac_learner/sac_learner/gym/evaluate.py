@@ -7,8 +7,7 @@ from pathlib import Path
 import sys
 
 from sac_core.policy_format import Architecture
-from sac_learner.gym import environment
-from sac_learner.gym.command import (
+from sac_learner.command_line import (
     arguments,
     CommandError,
     CommandParser,
@@ -16,6 +15,7 @@ from sac_learner.gym.command import (
     say,
     whole_number,
 )
+from sac_learner.gym import environment
 from sac_learner.gym.episodes import play
 from sac_learner.gym.policy import CHOICES, load, PolicyModule, run_config
 

@@ -16,7 +16,7 @@ import warnings
 
 import torch
 
-from sac_learner.gym.command import arguments, CommandError, CommandParser, run, say
+from sac_learner.command_line import arguments, CommandError, CommandParser, run, say
 from sac_learner.gym.policy import CHOICES, load, PolicyModule, run_config
 
 SUFFIXES = {'torchscript': '.pt', 'onnx': '.onnx'}

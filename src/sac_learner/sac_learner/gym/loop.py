@@ -18,13 +18,13 @@ from sac_learner.gym.environment import (
     Vector,
 )
 from sac_learner.gym.episodes import Episode, play, Recorder
-from sac_learner.intake import Verdict
-from sac_learner.metrics import Metrics
-from sac_learner.progress import Occasions, Progress
+from sac_learner.intake.intake import Verdict
+from sac_learner.intake.transitions import stream_key
 from sac_learner.replay import ReplayTransition
+from sac_learner.run.metrics import Metrics
+from sac_learner.run.progress import Occasions, Progress
 from sac_learner.settings import LearnerSettings
-from sac_learner.training import Training
-from sac_learner.transitions import stream_key
+from sac_learner.training.training import Training
 
 TRAINING, TESTING, WARMUP, NOISE = range(4)  # roles of random numbers
 LOOK = 0.25  # [s] between two looks at what is due by the clock

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sac_learner import metrics
-from sac_learner.gym.command import arguments, CommandError, CommandParser, run, say
+from sac_learner.command_line import arguments, CommandError, CommandParser, run, say
 from sac_learner.gym.policy import run_config
+from sac_learner.run import metrics
 
 Array = npt.NDArray[np.float64]
 COLOURS = ('tab:blue', 'tab:orange', 'tab:green', 'tab:red', 'tab:purple', 'tab:brown')

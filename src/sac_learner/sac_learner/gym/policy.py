@@ -10,7 +10,7 @@ import torch
 import yaml
 
 from sac_core.policy_format import Architecture, load_policy, PolicyFormatError
-from sac_learner.gym.command import CommandError
+from sac_learner.command_line import CommandError
 from sac_learner.sac.networks import actor, encode
 
 Tensor = torch.Tensor

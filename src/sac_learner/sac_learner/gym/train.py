@@ -10,30 +10,30 @@ import time
 from typing import Any
 
 from sac_core.parameters import check_values
-from sac_learner import report
 from sac_learner.checkpoint import CheckpointError
-from sac_learner.gym import environment
-from sac_learner.gym.command import (
+from sac_learner.command_line import (
     arguments,
     CommandError,
     CommandParser,
+    interruptible,
     run,
     say,
     settings_of,
     settings_text,
     whole_number,
 )
+from sac_learner.gym import environment
 from sac_learner.gym.display import display
 from sac_learner.gym.loop import GymSettings, Loop, RefusedError
 from sac_learner.gym.policy import run_config
-from sac_learner.interruption import interruptible
-from sac_learner.metrics import Metrics
 from sac_learner.replay import ReplayError
-from sac_learner.run_directory import RunDirectory, RunDirectoryError
+from sac_learner.run import report
+from sac_learner.run.directory import RunDirectory, RunDirectoryError
+from sac_learner.run.metrics import Metrics
 from sac_learner.sac.agent import DivergenceError
 from sac_learner.sac.config import preset, PRESETS, SacConfig
 from sac_learner.settings import LearnerSettings
-from sac_learner.training import Training
+from sac_learner.training.training import Training
 
 FAILURE = 1
 EXAMPLES = """\

@@ -13,9 +13,15 @@ import sys
 import time
 from typing import Any
 
-from sac_learner.gym.command import arguments, CommandError, CommandParser, run, say
-from sac_learner.interruption import interruptible
-from sac_learner.run_directory import write_text
+from sac_learner.command_line import (
+    arguments,
+    CommandError,
+    CommandParser,
+    interruptible,
+    run,
+    say,
+)
+from sac_learner.run.directory import write_text
 from sac_learner.sweep.config import read, SweepConfig
 from sac_learner.sweep.pool import Pool
 from sac_learner.sweep.runs import GymRunner, LaunchRunner, Run, RunError, Runner, runs_of

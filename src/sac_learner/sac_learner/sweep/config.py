@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from sac_learner.gym.command import CommandError
+from sac_learner.command_line import CommandError
 
 SAMPLERS = ('tpe', 'random', 'grid')
 VALUES = ('last', 'best', 'mean')

@@ -11,9 +11,9 @@ from typing import Any
 
 import yaml
 
-from sac_learner import metrics
-from sac_learner.gym.command import CommandError, settings_of
-from sac_learner.run_directory import write_text
+from sac_learner.command_line import CommandError, settings_of
+from sac_learner.run import metrics
+from sac_learner.run.directory import write_text
 from sac_learner.sweep.config import Choices, SweepConfig
 
 

@@ -5,7 +5,7 @@ from itertools import islice, product
 from pathlib import Path
 from typing import Any
 
-from sac_learner.gym.command import CommandError
+from sac_learner.command_line import CommandError
 from sac_learner.sweep.config import Choices, SweepConfig
 
 try:

@@ -1,0 +1,1 @@
+"""The ways into the replay: transitions from the network and out of bags, each of them once."""

@@ -1,0 +1,1 @@
+"""Learning from bags alone, evaluated in the twin; what two replays have in common."""

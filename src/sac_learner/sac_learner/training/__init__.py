@@ -1,0 +1,1 @@
+"""The learner's loop without ROS: updates as data call for them, policies, checkpoints."""
