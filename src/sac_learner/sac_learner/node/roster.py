@@ -83,9 +83,13 @@ class Roster:
         if known is None or known.config != spec.config:
             self._keep_configuration(spec, training)
 
+    def has(self, agent_id: str) -> bool:
+        """Return whether an agent has been admitted."""
+        return agent_id in self.specs
+
     def wait(self, msg: Transition) -> None:
-        """Keep a transition that came before any spec."""
-        if len(self._early) < EARLY:
+        """Keep a transition that came before the spec of its agent, unless that is refused."""
+        if msg.agent_id not in self.refused and len(self._early) < EARLY:
             self._early.append(msg)
 
     def _hand_over(self, spec: AgentSpec, training: Training) -> None:

@@ -247,7 +247,7 @@ class Session:
         self.failure = self.failure or str(error)
         self.exit_code = self.exit_code or exit_code
 
-    # What arrives
+    # What arrives; only agents that have been taken in are heard
 
     def on_spec(self, msg: AgentSpecMsg) -> None:
         """Take an agent in, or refuse it; the first one says what is learned."""
@@ -263,24 +263,26 @@ class Session:
         self._roster.admit(spec, msg.first_sequence, self._training)
 
     def on_transition(self, msg: Transition) -> None:
-        """Take a transition; one that overtook its spec waits."""
-        if self._training is not None:
+        """Take a transition; one that overtook the spec of its agent waits."""
+        if self._training is not None and self._roster.has(msg.agent_id):
             self._training.receive(msg)
         else:
             self._roster.wait(msg)
 
     def on_episode(self, msg: EpisodeSummary) -> None:
         """Take the summary of an episode."""
+        if not self._roster.has(msg.agent_id):
+            return
         self._account.episode(msg)
         if msg.evaluation:
             self._ending.tested(time.monotonic())
 
     def on_evaluation(self, msg: EvaluationSummary) -> None:
         """Take the summary of an evaluation; it may end the run."""
+        if self._training is None or not self._roster.has(msg.agent_id):
+            return
         text = self._account.evaluation(msg)
         self._ending.evaluated(msg.agent_id, msg.steps, time.monotonic())
-        if self._training is None:
-            return
         best = self._training.policies.evaluated(
             msg.policy_version, msg.success_rate, msg.mean_return
         )
@@ -305,7 +307,7 @@ class Session:
 
     def on_agent_status(self, msg: AgentStatus) -> None:
         """Take an agent's state, for the account of robot hours."""
-        if msg.agent_id in self._roster.specs:
+        if self._roster.has(msg.agent_id):
             self._account.hours(msg)
 
     def on_relabel(self, labels: Mapping[str, Labels], done: Callable[[int], None]) -> None:

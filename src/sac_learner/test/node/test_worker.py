@@ -1,9 +1,10 @@
 """The thread that learns, between the node's callbacks and the end of the run."""
 
+from dataclasses import replace
 import time
 
 import pytest
-from sac_msgs.msg import EvaluationSummary
+from sac_msgs.msg import EpisodeSummary, EvaluationSummary
 
 from sac_core.convert import spec_to_msg
 from sac_core.policy_format import load_policy
@@ -52,7 +53,12 @@ def test_solved_run_ends_by_itself_and_keeps_its_best_policy(make_worker, small,
     version = published[-1].version
     worker.evaluation(
         EvaluationSummary(
-            steps=120, policy_version=version, episodes=20, success_rate=0.95, solved=True
+            agent_id='claw',
+            steps=120,
+            policy_version=version,
+            episodes=20,
+            success_rate=0.95,
+            solved=True,
         )
     )
     wait_for(lambda: not worker.running)
@@ -69,7 +75,9 @@ def test_run_goes_on_until_it_is_solved_often_enough(make_worker, small, tmp_pat
     wait_for(lambda: worker.status().get('updates', 0) == 10)
     for solved in (True, False, True, True):
         assert worker.running
-        worker.evaluation(EvaluationSummary(steps=60, success_rate=float(solved), solved=solved))
+        worker.evaluation(
+            EvaluationSummary(agent_id='claw', steps=60, success_rate=float(solved), solved=solved)
+        )
     wait_for(lambda: not worker.running)
     assert len(metrics.read(tmp_path / 'run/metrics.jsonl', 'evaluation')) == 4
 
@@ -108,10 +116,38 @@ def test_changed_parameter_acts_and_is_recorded(make_worker, small, tmp_path):
 
 
 def test_agent_of_another_kind_is_refused_with_the_reason(make_worker, small):
-    from dataclasses import replace
-
     worker, _ = make_worker()
     wait_for(lambda: worker.spec_hash)
     worker.introduce(spec_to_msg(replace(small.spec, agent_id='other', action_names=('x', 'y'))))
     wait_for(lambda: 'other' in worker.refused_agents)
     assert 'start another learner' in worker.refused_agents['other']
+
+
+def test_nothing_of_a_refused_agent_is_learned_or_recorded(make_worker, small, tmp_path):
+    worker, _ = make_worker()
+    for message in small.transitions(20):
+        worker.receive(message)
+    worker.introduce(spec_to_msg(replace(small.spec, agent_id='other', control_period=0.2)))
+    for message in small.transitions(30):
+        message.agent_id = 'other'
+        worker.receive(message)
+    for agent in ('other', 'claw'):
+        worker.episode(EpisodeSummary(agent_id=agent, metric_names=['error'], metric_values=[0.1]))
+        worker.evaluation(EvaluationSummary(agent_id=agent, steps=60, solved=agent == 'other'))
+    for message in small.transitions(40):
+        worker.receive(message)
+    wait_for(lambda: worker.status().get('transitions') == 40)
+    assert [agent for agent, *_ in worker.status()['acks']] == ['claw']
+    assert worker.running
+    path = tmp_path / 'run/metrics.jsonl'
+    recorded = [metrics.read(path, kind) for kind in ('episode', 'evaluation')]
+    assert [[record['agent'] for record in records] for records in recorded] == [['claw']] * 2
+
+
+def test_transition_that_overtook_the_spec_of_its_agent_is_learned_from(make_worker, small):
+    worker, _ = make_worker()
+    for message in small.transitions(30):
+        message.agent_id = 'late'
+        worker.receive(message)
+    worker.introduce(spec_to_msg(replace(small.spec, agent_id='late')))
+    wait_for(lambda: worker.status().get('transitions') == 30)
