@@ -212,7 +212,7 @@ def _train(plan: Plan) -> int:
         loop = Loop(env, testing, interface, training, metrics, shown, plan.learner, gym)
         status = _learn(loop, training, metrics, stopped)
         shown.close()
-    report.main([str(directory.path)])
+    report.write(directory.path)
     if training.transitions < plan.learner.steps:
         say(f'saved; go on with: ros2 run sac_learner train --resume {plan.path}')
     return status

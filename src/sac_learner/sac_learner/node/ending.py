@@ -1,4 +1,4 @@
-"""When a run whose steps are used up ends: once every robot has tested the last policy."""
+"""When a run ends: the task is solved, or its steps are used up and every robot has tested."""
 
 from collections.abc import Collection
 
@@ -7,16 +7,21 @@ SETTLE = 0.5  # [s] a step comes after the evaluation it ended, as it goes to th
 
 
 class Ending:
-    """Knows which robots have made their last evaluation."""
+    """Knows what the evaluations said, and which robots have made their last one."""
 
-    def __init__(self, limit: int, *, patience: float = PATIENCE) -> None:
+    def __init__(
+        self, limit: int, *, solved_in_a_row: int = 0, patience: float = PATIENCE
+    ) -> None:
         """Begin a run.
 
         Args:
             limit: Training steps of all robots together, 0 for no limit.
+            solved_in_a_row: Evaluations in a row that must say solved; 0: none ends the run.
             patience: Silence after which missing evaluations are given up [s].
         """
         self._limit = limit
+        self._enough = solved_in_a_row
+        self._in_a_row = 0
         self._patience = patience
         self._done: set[str] = set()
         self._heard: float | None = None  # once the steps are used up
@@ -38,9 +43,15 @@ class Ending:
         if self._heard is not None:
             self._heard = now
 
-    def evaluated(self, agent: str, steps: int, now: float) -> None:
+    @property
+    def solved(self) -> bool:
+        """Whether the newest evaluations say solved, as many as it takes."""
+        return 0 < self._enough <= self._in_a_row
+
+    def evaluated(self, agent: str, steps: int, now: float, *, solved: bool = False) -> None:
         """Note an evaluation of an agent after `steps` training steps of its own."""
         self.tested(now)
+        self._in_a_row = self._in_a_row + 1 if solved else 0
         if self.near or (self._limit and steps >= self._limit):
             self._done.add(agent)
 

@@ -5,6 +5,7 @@ thread owns everything that learns and publishes policies.
 """
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 import signal
 import sys
@@ -38,6 +39,7 @@ from sac_core.policy_format import checksum, pack
 from sac_core.startup import CONFIGURATION_ERROR
 from sac_learner.checkpoint import CheckpointError
 from sac_learner.intake import bags
+from sac_learner.node.session import Session
 from sac_learner.node.worker import Worker
 from sac_learner.replay import ReplayError
 from sac_learner.run.directory import RunDirectory, RunDirectoryError
@@ -65,24 +67,26 @@ class LearnerNode(Node):
         if not self._settings.run_dir:
             raise ValueError('parameter run_dir is missing: give the directory of the run')
         run = RunDirectory(Path(self._settings.run_dir))
-        self.worker = Worker(
+        self.session = session = Session(
             config, self._settings, run, publish=self._publish_policy, log=self.get_logger().info
         )
+        self.worker = Worker(session, self._settings.nice)
         self._policies = self.create_publisher(PolicyWeights, 'policy', qos.LATCHED)
         self._status = self.create_publisher(LearnerStatus, 'learner_status', qos.STATUS)
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', qos.STATUS)
-        self.create_subscription(AgentSpec, 'agent_spec', self.worker.introduce, qos.LATCHED_SPECS)
-        self.create_subscription(Transition, 'transition', self.worker.receive, qos.EXPERIENCE)
-        self.create_subscription(EpisodeSummary, 'episode', self.worker.episode, qos.STATUS)
-        self.create_subscription(
-            EvaluationSummary, 'evaluation', self.worker.evaluation, qos.STATUS
-        )
-        self.create_subscription(AgentStatus, 'agent_status', self.worker.agent_status, qos.STATUS)
+        for kind, topic, handler, profile in (
+            (AgentSpec, 'agent_spec', session.on_spec, qos.LATCHED_SPECS),
+            (Transition, 'transition', session.on_transition, qos.EXPERIENCE),
+            (EpisodeSummary, 'episode', session.on_episode, qos.STATUS),
+            (EvaluationSummary, 'evaluation', session.on_evaluation, qos.STATUS),
+            (AgentStatus, 'agent_status', session.on_agent_status, qos.STATUS),
+        ):
+            self.create_subscription(kind, topic, partial(self.worker.call, handler), profile)
         self.create_service(Trigger, '~/save', self._on_save)
         self.create_service(SetBool, '~/pause', self._on_pause)
         self.create_service(RelabelReplay, '~/relabel', self._on_relabel)
-        on_change(self, SacConfig, self.worker.set_parameter)
-        on_change(self, LearnerSettings, self.worker.set_parameter)
+        on_change(self, SacConfig, self._set_parameter)
+        on_change(self, LearnerSettings, self._set_parameter)
         # Wall clock: learning goes on while a simulated clock stands still.
         wall = rclpy.clock.Clock(clock_type=rclpy.clock.ClockType.STEADY_TIME)
         self.create_timer(STATUS_PERIOD, self._publish_status, clock=wall)
@@ -95,10 +99,10 @@ class LearnerNode(Node):
     def _publish_policy(self, policy: Policy) -> None:
         data = pack(policy.arrays, policy.architecture)
         msg = PolicyWeights(
-            learner_id=self.worker.learner_id,
+            learner_id=self.session.learner_id,
             version=policy.version,
             updates=policy.updates,
-            spec_hash=self.worker.spec_hash,
+            spec_hash=self.session.spec_hash,
             architecture=policy.architecture.to_json(),
             crc32=checksum(data),
             data=convert.octets(data),
@@ -108,7 +112,7 @@ class LearnerNode(Node):
             self._policies.publish(msg)
 
     def _publish_status(self) -> None:
-        values = self.worker.status()
+        values = self.session.status()
         metrics: dict[str, float] = values.pop('metrics')
         acks = [
             TransitionAck(agent_id=agent, stream_id=stream, received=received, durable=durable)
@@ -124,22 +128,32 @@ class LearnerNode(Node):
         self._status.publish(msg)
 
     def _publish_diagnostics(self) -> None:
-        values = self.worker.diagnostics()
-        error, problems = self.worker.failure, self.worker.problems
+        values = self.session.diagnostics()
+        error, problems = self.session.failure, self.session.problems
         level = DiagnosticStatus.WARN if problems else DiagnosticStatus.OK
         status = DiagnosticStatus(
             level=DiagnosticStatus.ERROR if error else level,
             name=f'{self.get_name()}: learning',
             message=error or '; '.join(problems.values()) or str(values.get('state', '')),
-            hardware_id=self.worker.learner_id,
+            hardware_id=self.session.learner_id,
             values=[KeyValue(key=key, value=str(value)) for key, value in values.items()],
         )
         array = DiagnosticArray(status=[status])
         array.header.stamp = self.get_clock().now().to_msg()
         self._diagnostics.publish(array)
 
+    def _set_parameter(self, name: str, value: Any) -> None:
+        """Change a live parameter from the next update on.
+
+        Raises:
+            ValueError: The value is not admissible together with the others.
+        """
+        self.session.check(name, value)
+        self.worker.call(self.session.on_parameter, name, value)
+
     def _on_save(self, request: Any, response: Any) -> Any:
-        response.success = self.worker.save()
+        self.worker.call(self.session.on_save)
+        response.success = bool(self.session.spec_hash)
         response.message = 'saving' if response.success else 'nothing has been learned yet'
         return response
 
@@ -150,9 +164,13 @@ class LearnerNode(Node):
 
         def read() -> None:
             try:
-                self.worker.relabel(bags.labels(paths), lambda count: done.set_result((count, '')))
+                labels = bags.labels(paths)
             except (BagError, OSError) as error:
                 done.set_result((0, str(error)))
+                return
+            self.worker.call(
+                self.session.on_relabel, labels, lambda count: done.set_result((count, ''))
+            )
 
         threading.Thread(target=read, name='labels', daemon=True).start()
         count, problem = await done
@@ -161,7 +179,7 @@ class LearnerNode(Node):
         return response
 
     def _on_pause(self, request: Any, response: Any) -> Any:
-        self.worker.pause(request.data)
+        self.session.paused = request.data
         response.success = True
         return response
 
@@ -194,9 +212,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not interrupted.is_set():
         _announce_end(executor)
     rclpy.try_shutdown()
-    if node.worker.failure:
-        sys.stderr.write(f'sac_learner: {node.worker.failure}\n')
-    return node.worker.exit_code
+    if node.session.failure:
+        sys.stderr.write(f'sac_learner: {node.session.failure}\n')
+    return node.session.exit_code
 
 
 def _announce_end(executor: SingleThreadedExecutor) -> None:

@@ -8,9 +8,7 @@ from typing import Any
 import uuid
 
 from sac_msgs.msg import (
-    AgentSpec as AgentSpecMsg,
-)
-from sac_msgs.msg import (
+    AgentSpec,
     AgentStatus,
     EpisodeSummary,
     EvaluationSummary,
@@ -24,6 +22,7 @@ from sac_learner.intake.bags import Labels
 from sac_learner.node.account import Account
 from sac_learner.node.ending import Ending
 from sac_learner.node.roster import Roster
+from sac_learner.node.status import status_fields
 from sac_learner.replay import ReplayError
 from sac_learner.run import report
 from sac_learner.run.directory import RunDirectory
@@ -41,7 +40,8 @@ HOURS_PERIOD = 30.0  # [s] between two records of how the robots spend their tim
 class Session:
     """One life of the learner in a run directory.
 
-    Used by one thread, but for `status`, `diagnostics`, `problems`, `check` and `paused`.
+    One thread works it and calls its handlers. Any thread may read what there is to tell, `check`
+    a value, and set `paused`.
 
     Attributes:
         learner_id: Tells this life from others.
@@ -79,8 +79,8 @@ class Session:
         self._state = LearnerStatus.STATE_WAITING
         self._last_status: dict[str, Any] = {}
         self._status_lock = threading.Lock()
-        self._ending = Ending(settings.steps)
-        self._solved_in_a_row = 0
+        enough = settings.solved_in_a_row if settings.stop_when_solved else 0
+        self._ending = Ending(settings.steps, solved_in_a_row=enough)
         self._published: tuple[float, int] = (float('-inf'), -1)
         self._occasions = Occasions(('checkpoint', 'metrics', 'hours', 'line', 'flush'), 0.0)
 
@@ -96,43 +96,22 @@ class Session:
         """Hash of the spec that is learned, empty before an agent has introduced itself."""
         return self._training.spec_hash if self._training else ''
 
-    @property
-    def refused_agents(self) -> dict[str, str]:
-        """Why agents are refused, by name."""
-        return dict(self._roster.refused)
-
     def status(self) -> dict[str, Any]:
         """Return the fields of LearnerStatus; those of the end once the run is closed."""
         with self._status_lock:
             return dict(self._last_status) if self._last_status else self._present_status()
 
     def _present_status(self) -> dict[str, Any]:
-        training = self._training
-        base = {'learner_id': self.learner_id, 'state': self._state}
-        if training is None:
-            return {**base, 'metrics': {}, 'acks': []}
-        return {
-            **base,
-            'updates': training.updates,
-            'transitions': training.transitions,
-            'transition_budget': training.budget,
-            'policy_version': training.policies.version,
-            'updates_per_second': training.updates_per_second,
-            'update_to_data': training.update_to_data,
-            'replay_size': training.replay.size,
-            'replay_capacity': training.replay.capacity,
-            'duplicates': training.intake.duplicates,
-            'rejected': training.intake.rejected,
-            'acks': training.acks(),
-            'metrics': dict(training.losses),
-        }
+        return status_fields(self.learner_id, self._state, self._training)
 
     def diagnostics(self) -> dict[str, Any]:
         """Return what the diagnostics show."""
         values = self.status()
         values.pop('acks')
         metrics = values.pop('metrics')
-        refused = {f'refused agent {name}': why for name, why in self.refused_agents.items()}
+        refused = {
+            f'refused agent {name}': why for name, why in dict(self._roster.refused).items()
+        }
         training = self._training
         reasons = dict(training.intake.reasons) if training else {}
         counted = {f'rejected: {reason}': count for reason, count in reasons.items()}
@@ -231,14 +210,13 @@ class Session:
         self._metrics.event('stop', failure=self.failure)
         self._metrics.close()
         settings = self._settings
-        arguments = [
-            str(self._run.path),
-            *(['--label', settings.metric_label] if settings.metric_label else []),
-            *(['--paper-steps', str(settings.paper_steps)] if settings.paper_steps else []),
-            *(['--paper-hours', str(settings.paper_hours)] if settings.paper_hours else []),
-        ]
         try:
-            report.main(arguments)
+            report.write(
+                self._run.path,
+                label=settings.metric_label,
+                paper_steps=settings.paper_steps,
+                paper_hours=settings.paper_hours,
+            )
         except OSError as error:
             self._log(f'the report is not written: {error}')
 
@@ -249,7 +227,7 @@ class Session:
 
     # What arrives; only agents that have been taken in are heard
 
-    def on_spec(self, msg: AgentSpecMsg) -> None:
+    def on_spec(self, msg: AgentSpec) -> None:
         """Take an agent in, or refuse it; the first one says what is learned."""
         spec = self._roster.read(msg, self.spec_hash)
         if spec is None:
@@ -282,14 +260,12 @@ class Session:
         if self._training is None or not self._roster.has(msg.agent_id):
             return
         text = self._account.evaluation(msg)
-        self._ending.evaluated(msg.agent_id, msg.steps, time.monotonic())
+        self._ending.evaluated(msg.agent_id, msg.steps, time.monotonic(), solved=msg.solved)
         best = self._training.policies.evaluated(
             msg.policy_version, msg.success_rate, msg.mean_return
         )
         self._log(text + (' (best so far)' if best else ''))
-        self._solved_in_a_row = self._solved_in_a_row + 1 if msg.solved else 0
-        enough = self._solved_in_a_row >= self._settings.solved_in_a_row
-        if enough and self._settings.stop_when_solved:
+        if self._ending.solved:
             self._finish(f'solved after {msg.steps} steps')
 
     def on_parameter(self, name: str, value: Any) -> None:

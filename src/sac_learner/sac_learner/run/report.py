@@ -11,6 +11,8 @@ from sac_learner.run import metrics
 from sac_learner.run.directory import write_text
 from sac_learner.run.progress import clock
 
+RECORDS = 'metrics.jsonl'
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Write learning_curve.png and summary.txt into a run directory and print the summary."""
@@ -25,24 +27,50 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument('--paper-hours', type=float, help='robot hours the paper needed')
     args, _ = parser.parse_known_args(argv)
-    try:
-        records = metrics.read(args.run_dir / 'metrics.jsonl')
-    except OSError as error:
-        sys.stderr.write(f'report: {args.run_dir} is no run directory: {error.strerror}\n')
+    if not (args.run_dir / RECORDS).is_file():
+        sys.stderr.write(f'report: {args.run_dir} is no run directory: it lacks {RECORDS}\n')
         return 2
-    text = summary(args.run_dir, records)
-    write_text(args.run_dir / 'summary.txt', text)
+    write(
+        args.run_dir,
+        metric=args.metric,
+        label=args.label,
+        paper_steps=args.paper_steps,
+        paper_hours=args.paper_hours,
+    )
+    return 0
+
+
+def write(
+    run_dir: Path,
+    *,
+    metric: str | None = None,
+    label: str | None = None,
+    paper_steps: float | None = None,
+    paper_hours: float | None = None,
+) -> None:
+    """Write learning_curve.png and summary.txt into a run directory and print the summary.
+
+    Args:
+        run_dir: With metrics.jsonl.
+        metric: Of the task, to draw; empty: its first.
+        label: Axis label of that metric, with unit; empty: its name.
+        paper_steps: Steps the paper needed, drawn as a line where there are any.
+        paper_hours: Robot hours the paper needed, likewise.
+
+    Raises:
+        OSError: The records cannot be read, or the disk takes no more.
+    """
+    records = metrics.read(run_dir / RECORDS)
+    text = summary(run_dir, records)
+    write_text(run_dir / 'summary.txt', text)
     sys.stdout.write(text)
-    name = args.metric or headline(records)
+    name = metric or headline(records)
     if name is None:
         sys.stdout.write('no episode has ended, so there is no learning curve\n')
-        return 0
-    figure = draw(
-        records, name, args.label or name.replace('_', ' '), args.paper_steps, args.paper_hours
-    )
-    figure.savefig(args.run_dir / 'learning_curve.png', dpi=150)
-    sys.stdout.write(f'learning curve: {args.run_dir / "learning_curve.png"}\n')
-    return 0
+        return
+    figure = draw(records, name, label or name.replace('_', ' '), paper_steps, paper_hours)
+    figure.savefig(run_dir / 'learning_curve.png', dpi=150)
+    sys.stdout.write(f'learning curve: {run_dir / "learning_curve.png"}\n')
 
 
 def headline(records: Sequence[dict[str, Any]]) -> str | None:
