@@ -1,10 +1,8 @@
-"""What a checkpoint holds of a training, and how another one goes on from it."""
+"""What learning depends on: how a checkpoint takes it down, and how it goes on from one."""
 
-from __future__ import annotations
-
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 
@@ -18,100 +16,130 @@ from sac_learner.checkpoint import (
     restore_generator,
     Snapshot,
 )
-from sac_learner.replay import ReplayMark
+from sac_learner.replay import Replay, ReplayMark
+from sac_learner.run.directory import git_revision
+from sac_learner.run.metrics import Metrics
+from sac_learner.sac.agent import Sac
+from sac_learner.settings import LearnerSettings
+from sac_learner.training.pacing import Pacer
+from sac_learner.training.policies import Policies
 
-if TYPE_CHECKING:
-    from sac_learner.run.metrics import Metrics
-    from sac_learner.sac.agent import Sac
-    from sac_learner.training.training import Training
+
+@dataclass(frozen=True)
+class Learning:
+    """Everything that learning depends on; its parts change, which parts there are does not.
+
+    Attributes:
+        spec_hash: Of the agents that are learned from.
+        settings: Of the learner.
+        replay: The data.
+        sac: Networks, optimisers and their settings.
+        pacer: The update-to-data ratio.
+        policies: Those published so far.
+        rng: What samples batches.
+        agents: Configuration by agent, YAML.
+        changes: Of live parameters, since the run began.
+        revision: Of the code.
+    """
+
+    spec_hash: str
+    settings: LearnerSettings
+    replay: Replay
+    sac: Sac
+    pacer: Pacer
+    policies: Policies
+    rng: np.random.Generator
+    agents: dict[str, str] = field(default_factory=dict)
+    changes: list[dict[str, Any]] = field(default_factory=list)
+    revision: str = field(default_factory=git_revision)
 
 
-def snapshot(training: Training) -> Snapshot:
-    """Return everything that learning depends on, as it is now; the data are in the replay."""
-    state = training.sac.state()
+def snapshot(learning: Learning) -> Snapshot:
+    """Return all of it but the data, as it is now."""
+    state = learning.sac.state()
     arrays = {name: value for name, value in state.items() if isinstance(value, np.ndarray)}
     scalars = {n: v for n, v in state.items() if not isinstance(v, np.ndarray)}
-    architecture, policy = training.sac.policy()
+    architecture, policy = learning.sac.policy()
     metadata = {
-        'spec_hash': training.spec_hash,
-        'version': str(training.policies.version),
-        'updates': str(training.updates),
+        'spec_hash': learning.spec_hash,
+        'version': str(learning.policies.version),
+        'updates': str(learning.sac.updates),
     }
     values = {
         'sac': scalars,
-        'updates': training.updates,
-        'transitions': training.transitions,
-        'version': training.policies.version,
-        'best': training.policies.best,
-        'agents': dict(training.agents),
-        'changes': list(training.changes),
-        'spec_hash': training.spec_hash,
-        'config': asdict(training.sac.config),
-        'settings': asdict(training.settings),
-        'git_revision': training.revision,
-        'pacing': training.pacer.state(),
-        'sampling': generator_state(training.rng),
-        'replay': training.replay.mark().to_json(),
+        'updates': learning.sac.updates,
+        'transitions': learning.replay.count,
+        'version': learning.policies.version,
+        'best': learning.policies.best,
+        'agents': dict(learning.agents),
+        'changes': list(learning.changes),
+        'spec_hash': learning.spec_hash,
+        'config': asdict(learning.sac.config),
+        'settings': asdict(learning.settings),
+        'git_revision': learning.revision,
+        'pacing': learning.pacer.state(),
+        'sampling': generator_state(learning.rng),
+        'replay': learning.replay.mark().to_json(),
     }
     return Snapshot.take(arrays, values, PolicySnapshot.take(architecture, policy, metadata))
 
 
-def resume(training: Training, checkpoints: Checkpoints, metrics: Metrics) -> None:
+def resume(learning: Learning, checkpoints: Checkpoints, metrics: Metrics) -> None:
     """Go on from the newest good checkpoint; without any, begin as the settings say.
 
     Raises:
         CheckpointError: There are checkpoints, and none of them can be used; or the policy to
             start from is none, or of another architecture.
     """
-    checkpoint = checkpoints.load_latest(lambda found: check(training, found))
+    checkpoint = checkpoints.load_latest(lambda found: check(learning, found))
     if checkpoint is None:
-        if training.transitions:
+        if learning.replay.count:
             # Killed before the first checkpoint: the data are kept, learning starts over.
-            metrics.event('resume', checkpoint='', transitions=training.transitions)
-        if training.settings.initial_policy:
-            path = Path(training.settings.initial_policy).expanduser()
-            start_from(training.sac, path)
+            metrics.event('resume', checkpoint='', transitions=learning.replay.count)
+        if learning.settings.initial_policy:
+            path = Path(learning.settings.initial_policy).expanduser()
+            start_from(learning.sac, path)
             metrics.event('initial_policy', path=str(path))
         return
-    restore(training, checkpoint)
+    restore(learning, checkpoint)
     for reason in checkpoint.refused:
         metrics.event('checkpoint_refused', reason=reason)
     metrics.event(
         'resume',
         checkpoint=checkpoint.path.name,
-        updates=training.updates,
-        transitions=training.transitions,
+        updates=learning.sac.updates,
+        transitions=learning.replay.count,
     )
 
 
-def check(training: Training, checkpoint: Checkpoint) -> None:
-    """Try whether a training can go on from a checkpoint.
+def check(learning: Learning, checkpoint: Checkpoint) -> None:
+    """Try whether learning can go on from a checkpoint.
 
     Raises:
         ValueError: It is of another robot, of other networks, or knows more data than there are.
     """
     head = ReplayMark.from_json(checkpoint.values['replay']).head
-    if head > training.replay.head:
-        raise ValueError(f'its replay had {head} slots, the one here has {training.replay.head}')
-    if checkpoint.values['spec_hash'] != training.spec_hash:
+    if head > learning.replay.head:
+        raise ValueError(f'its replay had {head} slots, the one here has {learning.replay.head}')
+    if checkpoint.values['spec_hash'] != learning.spec_hash:
         raise ValueError(
-            f'it is of spec {checkpoint.values["spec_hash"]}, not {training.spec_hash}'
+            f'it is of spec {checkpoint.values["spec_hash"]}, not {learning.spec_hash}'
         )
-    training.sac.load_state({**checkpoint.arrays, **checkpoint.values['sac']})
+    learning.sac.load_state({**checkpoint.arrays, **checkpoint.values['sac']})
 
 
-def restore(training: Training, checkpoint: Checkpoint) -> None:
+def restore(learning: Learning, checkpoint: Checkpoint) -> None:
     """Go on where a checkpoint was taken, which `check` has found to fit."""
     values = checkpoint.values
-    training.sac.load_state({**checkpoint.arrays, **values['sac']})
-    restore_generator(training.rng, values['sampling'])
-    training.policies.version = int(values['version'])
-    training.policies.best = values['best']
-    training.agents = values.get('agents', {})
-    training.changes = values.get('changes', [])
-    if training.settings.exact_resume:
-        training.forget_after(ReplayMark.from_json(values['replay']))
-    training.pacer.restore(values['pacing'], training.transitions, training.updates)
+    learning.sac.load_state({**checkpoint.arrays, **values['sac']})
+    restore_generator(learning.rng, values['sampling'])
+    learning.policies.version = int(values['version'])
+    learning.policies.best = values['best']
+    learning.agents.update(values.get('agents', {}))
+    learning.changes.extend(values.get('changes', []))
+    if learning.settings.exact_resume:
+        learning.replay.rewind(ReplayMark.from_json(values['replay']))
+    learning.pacer.restore(values['pacing'], learning.replay.count, learning.sac.updates)
 
 
 def start_from(sac: Sac, path: Path) -> None:

@@ -17,8 +17,8 @@ from sac_learner.checkpoint import Checkpoints
 from sac_learner.intake.given import Given
 from sac_learner.intake.intake import Intake, Passed
 from sac_learner.intake.transitions import from_message, stream_key
-from sac_learner.replay import Replay, ReplayBatch, ReplayMark, SymmetricReplay
-from sac_learner.run.directory import git_revision, RunDirectory
+from sac_learner.replay import Replay, ReplayBatch, SymmetricReplay
+from sac_learner.run.directory import RunDirectory
 from sac_learner.run.metrics import Metrics
 from sac_learner.run.progress import Rate
 from sac_learner.sac.agent import Sac
@@ -28,6 +28,7 @@ from sac_learner.settings import LearnerSettings
 from sac_learner.training import recovery
 from sac_learner.training.pacing import Pacer
 from sac_learner.training.policies import Policies
+from sac_learner.training.recovery import Learning
 
 if TYPE_CHECKING:  # Gymnasium runs need neither messages nor bags
     from sac_msgs.msg import Transition
@@ -66,7 +67,6 @@ class Training:
             spec_hash=self.spec_hash,
         )
         self._given = Given.read(run.path)
-        self.intake = Intake(self.replay, on_passed=self._on_passed)
         self._image_shape = spec.observation.image_shape
         self.sac = Sac(
             spec.observation.vector_size,
@@ -94,13 +94,16 @@ class Training:
         )
         self._checkpoints = Checkpoints(run.path / 'checkpoints', before=self.replay.flush)
         self.policies = Policies(self._checkpoints, self.spec_hash)
-        self.agents: dict[str, str] = {}  # configuration by agent, YAML
-        self.changes: list[dict[str, Any]] = []  # of live parameters, since the run began
         self.losses: dict[str, float] = {}
         self._rate = Rate()
-        self.revision = git_revision()
         self.updates_per_second = 0.0
-        recovery.resume(self, self._checkpoints, metrics)
+        self._learning = Learning(
+            self.spec_hash, settings, self.replay, self.sac, self.pacer, self.policies, self.rng
+        )
+        self.agents, self.changes = self._learning.agents, self._learning.changes
+        recovery.resume(self._learning, self._checkpoints, metrics)
+        # Last, for it begins where the replay is, which may have gone back.
+        self.intake = Intake(self.replay, on_passed=self._on_passed)
 
     # Counters that other threads read
 
@@ -247,7 +250,7 @@ class Training:
         """Take a snapshot, which is written in the background."""
         if problem := self._checkpoints.failure:
             self._metrics.event('checkpoint_failed', reason=problem)
-        self._checkpoints.save_soon(recovery.snapshot(self))
+        self._checkpoints.save_soon(recovery.snapshot(self._learning))
 
     def close(self) -> None:
         """Save everything and close the files.
@@ -257,17 +260,12 @@ class Training:
         """
         try:
             self._checkpoints.wait()
-            self._checkpoints.save(recovery.snapshot(self))
+            self._checkpoints.save(recovery.snapshot(self._learning))
             self._checkpoints.close()
         finally:
             self.replay.close()
             if self._demonstrations is not None:
                 self._demonstrations.close()
-
-    def forget_after(self, mark: ReplayMark) -> None:
-        """Give up the data that came after a moment."""
-        self.replay.rewind(mark)
-        self.intake = Intake(self.replay, on_passed=self._on_passed)
 
     def _load_demonstrations(self, spec: AgentSpec) -> Replay | None:
         if not self.settings.demonstrations:

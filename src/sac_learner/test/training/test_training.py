@@ -135,7 +135,7 @@ def test_resumed_run_is_byte_for_byte_the_same_a_thousand_updates_on(make_traini
 def test_exact_resume_forgets_what_came_after_the_checkpoint(make_training, small):
     training = make_training()
     feed(training, small.transitions(200))
-    training._checkpoints.save(recovery.snapshot(training))
+    training._checkpoints.save(recovery.snapshot(training._learning))
     reference = weights(training)
     feed(training, small.transitions(50, start=200))
     training.replay.close()  # as if killed: no later checkpoint
@@ -148,7 +148,7 @@ def test_exact_resume_forgets_what_came_after_the_checkpoint(make_training, smal
 def test_killed_run_keeps_its_data_and_owes_the_updates(make_training, small):
     training = make_training()
     feed(training, small.transitions(200))
-    training._checkpoints.save(recovery.snapshot(training))
+    training._checkpoints.save(recovery.snapshot(training._learning))
     feed(training, small.transitions(50, start=200))
     training.replay.close()
     resumed = make_training()
@@ -159,7 +159,7 @@ def test_killed_run_keeps_its_data_and_owes_the_updates(make_training, small):
 def test_damaged_checkpoint_is_refused_and_the_one_before_used(make_training, small, tmp_path):
     training = make_training()
     feed(training, small.transitions(100))
-    training._checkpoints.save(recovery.snapshot(training))
+    training._checkpoints.save(recovery.snapshot(training._learning))
     feed(training, small.transitions(100, start=100))
     training.close()
     newest = sorted((tmp_path / 'run' / 'checkpoints').glob('checkpoint_*'))[-1]
