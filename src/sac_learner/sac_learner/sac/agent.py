@@ -4,8 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 import json
 import math
-import os
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,45 +13,24 @@ import torch
 from sac_core.parameters import check_values
 from sac_core.policy_format import Architecture
 from sac_core.policy_format import layout as policy_layout
-from sac_learner.sac.adam import AdamSettings
-from sac_learner.sac.batch import Array, Batch, image_tensor, Inputs, tensor
+from sac_learner.sac.backends import choose_update, default_threads
+from sac_learner.sac.batch import Array, Batch, image_tensor, tensor
 from sac_learner.sac.config import SacConfig
-from sac_learner.sac.fast import FastUpdate
 from sac_learner.sac.learnables import Learnables
-from sac_learner.sac.native import NativeUpdate
 from sac_learner.sac.networks import actor, encode, Networks
-from sac_learner.sac.noise import Draws, generator_state, load_generator, NoiseSource
+from sac_learner.sac.noise import generator_state, load_generator, NoiseSource
 from sac_learner.sac.normalizer import Normalizer
 from sac_learner.sac.objectives import squashed_gaussian
-from sac_learner.sac.reference import ACTOR_METRICS, CRITIC_METRICS, Plan, ReferenceUpdate
-from sac_learner.sac.schedule import learning_rate
+from sac_learner.sac.preparation import prepare
+from sac_learner.sac.reference import ACTOR_METRICS, CRITIC_METRICS
+from sac_learner.sac.schedule import plan_update
 
 Tensor = torch.Tensor
 State = dict[str, np.ndarray | int | float | str]
 
-BACKENDS = ('auto', 'native', 'torch', 'reference')
-
 
 class DivergenceError(RuntimeError):
     """Learning produced numbers that are not finite."""
-
-
-def default_threads() -> int:
-    """Return the threads that leave two cores to the agent and the driver, at least 1, at most 3.
-
-    The calling thread is one of them. Beyond three the small layers of a policy gain little.
-    """
-    return max(1, min(3, len(os.sched_getaffinity(0)) - 2))
-
-
-class Update(Protocol):
-    """One form of the update; all forms agree with `ReferenceUpdate`."""
-
-    def __call__(self, inputs: Inputs, draws: Draws, plan: Plan) -> tuple[Tensor, Tensor | None]:
-        """Take one step and return the values of `CRITIC_METRICS` and `ACTOR_METRICS`."""
-
-    def finish(self) -> None:
-        """Wait until the steps are taken and what they returned can be read."""
 
 
 class Sac:
@@ -87,8 +65,6 @@ class Sac:
         Raises:
             ValueError: `backend` is unknown or lacks an option of `config`.
         """
-        if backend not in BACKENDS:
-            raise ValueError(f'backend must be one of {BACKENDS}, got {backend!r}')
         self._device = torch.device(device)
         self._shape = Networks.of(vector_size, image_shape, action_size, config)
         self._config = config
@@ -102,9 +78,11 @@ class Sac:
         self._updates = 0
         if threads is not None and threads < 1:
             raise ValueError(f'threads must be at least 1, got {threads}')
-        self._threads = threads or default_threads()
-        torch.set_num_threads(self._threads)
-        self.backend, self._update = self._choose(backend)
+        threads = threads or default_threads()
+        torch.set_num_threads(threads)
+        self.backend, self._update = choose_update(
+            backend, self._shape, config, self._learnables, self._device, threads
+        )
 
     @property
     def config(self) -> SacConfig:
@@ -146,8 +124,10 @@ class Sac:
         actor_values: list[Tensor] = []
         try:
             for _ in range(count):
-                inputs = self._inputs(batches())
-                plan = self._plan()
+                inputs = prepare(
+                    batches(), self._shape, self._config, self._normalizer, self._device
+                )
+                plan = plan_update(self._config, self._updates, self._shape.actor.action_size)
                 draws = self._noise.draw(inputs.action.shape[0], update_actor=plan.update_actor)
                 of_critics, of_actor = self._update(inputs, draws, plan)
                 critic_values.append(of_critics)
@@ -206,10 +186,7 @@ class Sac:
                 targets[name].copy_(values[name])
         for name, view in views.items():
             view.copy_(values[name])
-        self._normalizer.mean.copy_(values['observation.mean'])
-        self._normalizer.std.copy_(values['observation.std'])
-        self._normalizer.variance.copy_(values['observation.std'].square())
-        self._normalizer.batches = 1  # the next batch refines what came with the policy
+        self._normalizer.begin_with(values['observation.mean'], values['observation.std'])
         self._learnables.actor.forget()
         self._refresh()
 
@@ -272,10 +249,7 @@ class Sac:
         }
         for name, item in self._learnables.trained().items():
             state[f'{name}.steps'] = item.steps
-        state['normalizer.mean'] = self._normalizer.mean.cpu().numpy().copy()
-        state['normalizer.variance'] = self._normalizer.variance.cpu().numpy().copy()
-        state['normalizer.std'] = self._normalizer.std.cpu().numpy().copy()
-        state['normalizer.batches'] = self._normalizer.batches
+        state |= {f'normalizer.{name}': value for name, value in self._normalizer.state().items()}
         state |= self._noise.state()
         state['random.acting'] = generator_state(self._acting)
         state['updates'] = self._updates
@@ -308,10 +282,9 @@ class Sac:
                 item.copy_(torch.from_numpy(np.array(state[name], np.float32)))
             for name, trained in self._learnables.trained().items():
                 trained.steps = int(state[f'{name}.steps'])
-            for name in ('mean', 'variance', 'std'):
-                value = torch.from_numpy(np.array(state[f'normalizer.{name}'], np.float32))
-                getattr(self._normalizer, name).copy_(value)
-            self._normalizer.batches = int(state['normalizer.batches'])
+            self._normalizer.load_state(
+                {name: state[f'normalizer.{name}'] for name in self._normalizer.state()}
+            )
             self._noise.load_state({k: v for k, v in state.items() if k.startswith('random.')})
             load_generator(self._acting, str(state['random.acting']))
             self._updates = int(state['updates'])
@@ -320,102 +293,11 @@ class Sac:
             raise ValueError(f'state lacks {error}; it is incomplete') from error
         self._refresh()
 
-    def _choose(self, backend: str) -> tuple[str, Update]:
-        arguments = (self._shape, self._config, self._learnables)
-        if backend == 'reference':
-            return 'reference', ReferenceUpdate(*arguments)
-        if backend in ('auto', 'native'):
-            reason = NativeUpdate.missing(self._shape, self._config, self._device)
-            if reason is None:
-                return 'native', NativeUpdate(*arguments, threads=self._threads)
-            if backend == 'native':
-                raise ValueError(f'the native update cannot be used: {reason}; use torch or auto')
-        if FastUpdate.supports(self._shape, self._config, self._device):
-            return 'torch', FastUpdate(*arguments)
-        return 'torch', ReferenceUpdate(*arguments, fused=True)
-
     def _refresh(self) -> None:
         """Tell the update that parameters were written from outside."""
         refresh = getattr(self._update, 'refresh', None)
         if refresh:
             refresh()
-
-    def _plan(self) -> Plan:
-        c, done = self._config, self._updates
-
-        def settings(name: str, weight_decay: float = 0.0, clip: float = 0.0) -> AdamSettings:
-            rate = learning_rate(
-                getattr(c, f'{name}_schedule'),
-                getattr(c, f'{name}_lr'),
-                getattr(c, f'{name}_lr_final'),
-                done,
-                c.schedule_updates,
-            )
-            return AdamSettings(
-                rate, c.adam_beta1, c.adam_beta2, c.adam_epsilon, weight_decay, clip
-            )
-
-        return Plan(
-            update=done,
-            update_actor=(done + 1) % c.policy_delay == 0,
-            update_target=(done + 1) % c.target_interval == 0,
-            target_entropy=c.entropy_target(self._shape.actor.action_size),
-            actor=settings('actor', c.actor_weight_decay, c.gradient_clip),
-            critic=settings('critic', c.critic_weight_decay, c.gradient_clip),
-            temperature=settings('temperature'),
-        )
-
-    def _inputs(self, batch: Batch) -> Inputs:
-        """Check a batch, shape its rewards and normalise its vectors."""
-        c, device = self._config, self._device
-        vector, next_vector = tensor(batch.vector, device), tensor(batch.next_vector, device)
-        reward, discount = tensor(batch.reward, device), tensor(batch.discount, device)
-        action = tensor(batch.action, device)
-        self._check(vector, next_vector, action, reward, discount)
-        sign = 1.0 if c.objective == 'maximise' else -1.0
-        if c.reward_scale != 1.0 or sign < 0.0:
-            reward = reward * (sign * c.reward_scale)
-        if c.reward_bias:
-            if batch.reward_weight is not None:
-                reward = reward + c.reward_bias * tensor(batch.reward_weight, device)
-            elif c.n_step == 1:
-                reward = reward + c.reward_bias
-            else:
-                raise ValueError('reward_bias with n_step > 1 needs batches with reward_weight')
-        if c.normalize_observations:
-            self._normalizer.update(vector)
-            vector, next_vector = self._normalizer(vector), self._normalizer(next_vector)
-        elif self._normalizer.batches:  # fixed statistics that came with a policy
-            vector, next_vector = self._normalizer(vector), self._normalizer(next_vector)
-        image = next_image = None
-        if self._shape.actor.image_shape is not None:
-            if batch.image is None or batch.next_image is None:
-                raise ValueError(f'batch must hold images {self._shape.actor.image_shape}')
-            image, next_image = (
-                image_tensor(batch.image, device),
-                image_tensor(batch.next_image, device),
-            )
-        return Inputs(vector, action, reward, discount, next_vector, image, next_image)
-
-    def _check(
-        self, vector: Tensor, next_vector: Tensor, action: Tensor, reward: Tensor, discount: Tensor
-    ) -> None:
-        size = action.shape[0]
-        expected = {
-            'vector': (vector, (size, self._shape.actor.vector_size)),
-            'next_vector': (next_vector, (size, self._shape.actor.vector_size)),
-            'action': (action, (size, self._shape.actor.action_size)),
-            'reward': (reward, (size,)),
-            'discount': (discount, (size,)),
-        }
-        for name, (value, shape) in expected.items():
-            if value.shape != shape:
-                raise ValueError(
-                    f'{name} of the batch must have shape {shape}, got {tuple(value.shape)}'
-                )
-            # A sum is finite unless an element is not; checked on the CPU only, where it is cheap.
-            if value.device.type == 'cpu' and not math.isfinite(float(value.sum())):
-                raise ValueError(f'{name} of the batch holds numbers that are not finite')
 
 
 def _means(names: tuple[str, ...], values: list[Tensor]) -> dict[str, float]:

@@ -17,7 +17,7 @@ from sac_learner.sac.learnables import Learnables
 from sac_learner.sac.networks import Networks
 from sac_learner.sac.noise import Draws
 from sac_learner.sac.objectives import HALF_LOG_2_PI, LOG_2, temperature_loss
-from sac_learner.sac.reference import Plan
+from sac_learner.sac.schedule import Plan
 
 Tensor = torch.Tensor
 

@@ -1,5 +1,10 @@
 """Running mean and deviation of vector observations."""
 
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 import torch
 
 Tensor = torch.Tensor
@@ -43,3 +48,24 @@ class Normalizer:
     def __call__(self, vector: Tensor) -> Tensor:
         """Return normalised vectors of the same shape."""
         return (vector - self.mean) / self.std
+
+    def begin_with(self, mean: Tensor, std: Tensor) -> None:
+        """Take over statistics that came with a policy; the next batch refines them."""
+        self.mean.copy_(mean)
+        self.std.copy_(std)
+        self.variance.copy_(std.square())
+        self.batches = 1
+
+    def state(self) -> dict[str, npt.NDArray[np.float32] | int]:
+        """Return what to keep, copies."""
+        arrays = {name: item.cpu().numpy().copy() for name, item in self._tensors().items()}
+        return {**arrays, 'batches': self.batches}
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Go on where `state` was taken."""
+        for name, item in self._tensors().items():
+            item.copy_(torch.from_numpy(np.array(state[name], np.float32)))
+        self.batches = int(state['batches'])
+
+    def _tensors(self) -> dict[str, Tensor]:
+        return {'mean': self.mean, 'variance': self.variance, 'std': self.std}

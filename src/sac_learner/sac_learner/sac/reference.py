@@ -4,7 +4,6 @@ Every option is here; the faster forms must agree with it. [SAC] is arXiv:1812.0
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import torch
 
@@ -22,34 +21,12 @@ from sac_learner.sac.objectives import (
     squashed_gaussian,
     temperature_loss,
 )
+from sac_learner.sac.schedule import Plan
 
 Tensor = torch.Tensor
 
 CRITIC_METRICS = ('critic_loss', 'q_mean', 'critic_gradient_norm')
 ACTOR_METRICS = ('actor_loss', 'log_prob_mean', 'alpha', 'alpha_loss', 'actor_gradient_norm')
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What one update does besides the critics' step.
-
-    Attributes:
-        update: Number of updates done before this one.
-        update_actor: Whether the policy and the temperature take a step.
-        update_target: Whether the target networks take a step.
-        target_entropy: Entropy to hold [nat].
-        actor: Optimiser of the actor.
-        critic: Optimiser of the critics.
-        temperature: Optimiser of log alpha.
-    """
-
-    update: int
-    update_actor: bool
-    update_target: bool
-    target_entropy: float
-    actor: AdamSettings
-    critic: AdamSettings
-    temperature: AdamSettings
 
 
 class ReferenceUpdate:

@@ -1,6 +1,59 @@
-"""Learning-rate schedules."""
+"""What each update does, by how many were done: learning rates, which networks take a step."""
 
+from dataclasses import dataclass
 import math
+
+from sac_learner.sac.adam import AdamSettings
+from sac_learner.sac.config import SacConfig
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What one update does besides the critics' step.
+
+    Attributes:
+        update: Number of updates done before this one.
+        update_actor: Whether the policy and the temperature take a step.
+        update_target: Whether the target networks take a step.
+        target_entropy: Entropy to hold [nat].
+        actor: Optimiser of the actor.
+        critic: Optimiser of the critics.
+        temperature: Optimiser of log alpha.
+    """
+
+    update: int
+    update_actor: bool
+    update_target: bool
+    target_entropy: float
+    actor: AdamSettings
+    critic: AdamSettings
+    temperature: AdamSettings
+
+
+def plan_update(config: SacConfig, done: int, action_size: int) -> Plan:
+    """Return what the update after `done` others does, for actions of that many elements."""
+
+    def settings(name: str, weight_decay: float = 0.0, clip: float = 0.0) -> AdamSettings:
+        rate = learning_rate(
+            getattr(config, f'{name}_schedule'),
+            getattr(config, f'{name}_lr'),
+            getattr(config, f'{name}_lr_final'),
+            done,
+            config.schedule_updates,
+        )
+        return AdamSettings(
+            rate, config.adam_beta1, config.adam_beta2, config.adam_epsilon, weight_decay, clip
+        )
+
+    return Plan(
+        update=done,
+        update_actor=(done + 1) % config.policy_delay == 0,
+        update_target=(done + 1) % config.target_interval == 0,
+        target_entropy=config.entropy_target(action_size),
+        actor=settings('actor', config.actor_weight_decay, config.gradient_clip),
+        critic=settings('critic', config.critic_weight_decay, config.gradient_clip),
+        temperature=settings('temperature'),
+    )
 
 
 def learning_rate(

@@ -13,6 +13,7 @@ from sac_learner.sac.learnables import Learnables
 from sac_learner.sac.networks import BatchNorm, critics, encode, ENCODERS, initial, Networks
 from sac_learner.sac.noise import NoiseSource
 from sac_learner.sac.normalizer import Normalizer
+from sac_learner.sac.preparation import prepare
 
 SMALL = {'actor_hidden': (16, 16), 'critic_hidden': (16, 16)}
 CPU = torch.device('cpu')
@@ -58,6 +59,10 @@ def test_critics_learn_the_reward_alone_where_every_transition_ends(backend):
     assert np.isfinite(metrics['critic_loss'])
 
 
+def prepared(of, config):
+    return prepare(of, Networks.of(3, None, 2, config), config, Normalizer(3, CPU), CPU)
+
+
 @pytest.mark.parametrize(
     ('changes', 'expected'),
     [
@@ -68,18 +73,17 @@ def test_critics_learn_the_reward_alone_where_every_transition_ends(backend):
     ],
 )
 def test_rewards_are_shaped_as_asked(changes, expected):
-    learner = Sac(3, None, 2, SacConfig(**changes), seed=0)
-    inputs = learner._inputs(batch(reward=3.0))
+    inputs = prepared(batch(reward=3.0), SacConfig(**changes))
     np.testing.assert_allclose(inputs.reward, expected)
 
 
 def test_bias_counts_once_for_every_reward_of_several_steps():
-    learner = Sac(3, None, 2, SacConfig(reward_bias=1.0, n_step=3), seed=0)
+    config = SacConfig(reward_bias=1.0, n_step=3)
     weight = np.full(64, 1.0 + 0.99 + 0.99**2, np.float32)
-    inputs = learner._inputs(replace(batch(reward=3.0), reward_weight=weight))
+    inputs = prepared(replace(batch(reward=3.0), reward_weight=weight), config)
     np.testing.assert_allclose(inputs.reward, 3.0 + weight)
     with pytest.raises(ValueError, match='reward_weight'):
-        learner._inputs(batch(reward=3.0))
+        prepared(batch(reward=3.0), config)
 
 
 @pytest.mark.parametrize('backend', ['auto', 'torch', 'reference'])

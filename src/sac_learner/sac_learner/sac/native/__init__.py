@@ -25,7 +25,8 @@ from sac_learner.sac.native.library import (
 )
 from sac_learner.sac.networks import Networks
 from sac_learner.sac.noise import Draws
-from sac_learner.sac.reference import ACTOR_METRICS, CRITIC_METRICS, Plan
+from sac_learner.sac.reference import ACTOR_METRICS, CRITIC_METRICS
+from sac_learner.sac.schedule import Plan
 
 Tensor = torch.Tensor
 
