@@ -99,6 +99,10 @@ class Layout:
         """Bytes of one slot in all files together."""
         return 4 * self.row_size + self.image_size + 8 + META.itemsize
 
+    def window_start(self, head: int) -> int:
+        """Return where the window of what can be sampled begins, before slot ``head``."""
+        return max(0, head - self.capacity)
+
     def arrays(self) -> dict[str, tuple[Any, tuple[int, ...]]]:
         """Return data type and shape of each data file, by name."""
         arrays: dict[str, tuple[Any, tuple[int, ...]]] = {

@@ -73,7 +73,7 @@ def recover(directory: Path, ring: Ring, state: State, streams: StreamTable) -> 
 
 def find_lanes(ring: Ring, record: Record, streams: StreamTable) -> None:
     """Look through all slots for the newest one of each stream, and read the lanes from them."""
-    low = max(0, record.head - ring.layout.capacity)
+    low = ring.layout.window_start(record.head)
     for lane in streams.lanes.values():
         lane.last = ring.newest(lane.index, low, record.head)
     read_lanes(ring, record, streams)

@@ -10,18 +10,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from sac_learner.replay import layout as fields
+from sac_learner.replay.appending import store
 from sac_learner.replay.batch import ReplayBatch
 from sac_learner.replay.checks import check_sequence, check_sizes
 from sac_learner.replay.errors import ReplayError
 from sac_learner.replay.fingerprint import fingerprint
-from sac_learner.replay.layout import HEADER, Layout
+from sac_learner.replay.layout import default_reserve, HEADER, Layout
 from sac_learner.replay.recovery import find_lanes, note_boot, same_boot
 from sac_learner.replay.sampling import Index, Sampler
 from sac_learner.replay.state import Record
 from sac_learner.replay.storage import create as create_files
 from sac_learner.replay.storage import Storage
-from sac_learner.replay.streams import DURABLE, Lane, LAST, RECEIVED
+from sac_learner.replay.streams import DURABLE, LAST, RECEIVED
 from sac_learner.replay.transition import ReplayMark, ReplayTransition
 
 
@@ -71,7 +71,7 @@ class Replay:
         """
         wanted = Layout(
             capacity=capacity,
-            reserve=fields.default_reserve(capacity) if reserve is None else reserve,
+            reserve=default_reserve(capacity) if reserve is None else reserve,
             vector_size=vector_size,
             action_size=action_size,
             image_shape=image_shape,
@@ -149,35 +149,17 @@ class Replay:
             OverflowError: The reward is beyond float32. Nothing changed.
         """
         lane = self._streams.lanes.get(stream) or self._streams.lane(stream)
-        sequence = transition.sequence
-        check_sequence(stream, sequence, lane.received)
+        check_sequence(stream, transition.sequence, lane.received)
         check_sizes(transition, self.layout)
-        ring, head = self._ring, self._record.head
-        ring.make_room(head)
+        head = self._record.head
+        self._ring.make_room(head)
         if head + 2 > self._durable_head + self.layout.reserve:
             self.flush()  # what was flushed last must never be overwritten by what was not
-        previous = lane.last
-        if not self._continues(lane, transition):
-            image = self._first_image(lane, transition)
-            previous = -1
-            if ring.images is None or image is not None:
-                vector, index = transition.vector, lane.index
-                ring.put_frame(head, vector, image, sequence, index, fields.FIRST)
-                previous, head = head, head + 1
-        trained = previous >= 0 and transition.train
-        if trained:
-            ring.put_step(head, previous, transition, lane.index)
-        else:
-            flags = fields.flags(transition.terminated, transition.truncated, transition.train)
-            vector, image = transition.next_vector, transition.next_image
-            ring.put_frame(head, vector, image, sequence, lane.index, flags)
-        self._publish(head + 1, trained)
-        table = self._streams.mapped.array
-        table[lane.index, LAST] = lane.last = head
-        lane.sequence = sequence
-        lane.ended = transition.terminated or transition.truncated
-        table[lane.index, RECEIVED] = lane.received = sequence
-        return head
+        new = store(self._ring, lane, transition, self._record)
+        self._state.publish(new)
+        self._record = new
+        self._streams.advance(lane, new.head - 1, transition)
+        return new.head - 1
 
     def skip(self, stream: str, sequence: int) -> None:
         """Remember that everything of ``stream`` up to ``sequence`` is dealt with.
@@ -189,7 +171,7 @@ class Replay:
         """
         lane = self._streams.lane(stream)
         check_sequence(stream, sequence, lane.received)
-        self._streams.mapped.array[lane.index, RECEIVED] = lane.received = sequence
+        self._streams.skip(lane, sequence)
 
     def relabel(
         self,
@@ -294,7 +276,9 @@ class Replay:
                 raise ReplayError('the replay is empty: append transitions before sampling')
             if mark is not None and not self.holds(mark):
                 raise ReplayError(f'frames from before slot {mark.head} have been overwritten')
-            positions, origins = self._sampler.draw(rng, batch_size, self._low(head), head)
+            positions, origins = self._sampler.draw(
+                rng, batch_size, self.layout.window_start(head), head
+            )
             self._sampler.gather(positions, origins, head, n_step, discount, batch)
             # The writer may have reached the oldest frames of that window by now.
             if self.head + 2 <= head + self.layout.reserve:
@@ -302,7 +286,7 @@ class Replay:
 
     def positions(self) -> Index:
         """Return the positions of all transitions that can be sampled, oldest first."""
-        return self._sampler.valid(self._low(self.head), self.head)
+        return self._sampler.valid(self.layout.window_start(self.head), self.head)
 
     def gather(
         self, positions: ArrayLike, *, n_step: int = 1, discount: float = 0.99
@@ -323,7 +307,7 @@ class Replay:
     def transitions_hash(self) -> str:
         """Return a hash of all that can be sampled; equal contents of all streams, equal hash."""
         streams = {name: lane.index for name, lane in self._streams.lanes.items()}
-        return fingerprint(self._ring, streams, self._low(self.head), self.head)
+        return fingerprint(self._ring, streams, self.layout.window_start(self.head), self.head)
 
     def close(self) -> None:
         """Flush and let go of the files."""
@@ -345,36 +329,3 @@ class Replay:
         if not same_boot(directory):
             self.flush()
             note_boot(directory)
-
-    def _continues(self, lane: Lane, transition: ReplayTransition) -> bool:
-        """Return whether the observation is the stream's newest frame, and within the window."""
-        return (
-            not lane.ended
-            and not transition.segment_start
-            and transition.sequence == lane.sequence + 1
-            and lane.last >= self._low(self.head + 1)
-            and self._ring.holds_frame(lane.last, transition.vector, transition.image)
-        )
-
-    def _first_image(self, lane: Lane, transition: ReplayTransition) -> NDArray[Any] | None:
-        """Return the observation's pixels, its own or those of the stream's newest frame."""
-        if transition.image is not None or transition.sequence != lane.sequence + 1:
-            return transition.image
-        return self._ring.image(lane.last) if lane.last > self.head - self._ring.slots else None
-
-    def _publish(self, head: int, trained: bool) -> None:
-        """Make everything below ``head`` count, and what left the window not."""
-        before, transitions, size = self._record
-        size += trained
-        low = head - self.layout.capacity
-        if low > 0:
-            for position in range(self._low(before), low):
-                # The frame leaves, and with it the transition that starts there.
-                size -= self._ring.leads_on(position, head)
-        new = Record(head, transitions + trained, size)
-        self._state.publish(new)
-        self._record = new
-
-    def _low(self, head: int) -> int:
-        """Return where the window of what can be sampled begins."""
-        return max(0, head - self.layout.capacity)

@@ -10,6 +10,7 @@ import numpy as np
 
 from sac_learner.replay.errors import ReplayError
 from sac_learner.replay.files import MappedArray, write_synced
+from sac_learner.replay.transition import ReplayTransition
 
 NAMES = 'streams.json'
 TABLE = 'streams.i64'
@@ -83,6 +84,18 @@ class StreamTable:
         write_synced(self._path, json.dumps(list(lanes), indent=1).encode() + b'\n')
         self.lanes = lanes  # replaced, not changed: a flush may be reading it
         return lane
+
+    def advance(self, lane: Lane, position: int, transition: ReplayTransition) -> None:
+        """Note that a transition was stored, its newest slot at ``position``."""
+        table = self.mapped.array
+        table[lane.index, LAST] = lane.last = position
+        lane.sequence = transition.sequence
+        lane.ended = transition.terminated or transition.truncated
+        table[lane.index, RECEIVED] = lane.received = transition.sequence
+
+    def skip(self, lane: Lane, sequence: int) -> None:
+        """Note that everything up to ``sequence`` is dealt with."""
+        self.mapped.array[lane.index, RECEIVED] = lane.received = sequence
 
     def durable(self) -> dict[str, int]:
         """Return, by stream, the highest sequence that is on the disk."""
