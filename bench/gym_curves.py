@@ -5,7 +5,7 @@
     ... --report                        table and figure of what there is, no training
     ... --report --steps 5e4            the same as of 50 000 steps
 
-The presets of docs/sac.md by their names (`sac` is the paper's), peers as `sb3-NAME`. Every run is
+The presets of docs/sac.md by their names (`sac` is `default`), peers as `sb3-NAME`. Every run is
 a process with one thread and leaves its result in a directory of its own. Called again, finished
 runs are kept and others go on, ours from their checkpoints, peers from their last evaluation. Each
 is evaluated alike: deterministic episodes every so many steps, in an environment of its own.
@@ -31,7 +31,7 @@ from sac_learner.run import metrics
 from sac_learner.run.directory import environment_record
 
 PEERS = ('sb3-sac', 'sb3-td3', 'sb3-ddpg', 'sb3-ppo')
-OURS = {'sac': 'paper', 'droq': 'droq', 'redq': 'redq', 'crossq': 'crossq'}
+OURS = {'sac': 'default', **{name: name for name in ('paper', 'droq', 'redq', 'crossq')}}
 ENVS = ('Hopper-v5', 'HalfCheetah-v5', 'Walker2d-v5')
 WARMUP = 1000  # random steps before learning, for all that take some
 PERIOD = 30.0  # [s] between two lines of progress

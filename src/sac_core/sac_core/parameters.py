@@ -24,11 +24,23 @@ def check_values(config_type: type[ConfigT], values: Mapping[str, Any]) -> None:
         _check(known[name], value)
 
 
-def declare_config(node: 'Node', config_type: type[ConfigT], *, prefix: str = '') -> ConfigT:
+def declare_config(
+    node: 'Node',
+    config_type: type[ConfigT],
+    *,
+    prefix: str = '',
+    defaults: ConfigT | None = None,
+) -> ConfigT:
     """Declare one ROS parameter per field and return the configuration they give.
 
     Metadata of a field: ``doc`` (required), ``range`` (low, high), ``choices``, ``live`` (may be
     set while running; every other parameter is read-only). Tuples become arrays.
+
+    Args:
+        node: Owner of the parameters.
+        config_type: Dataclass of the configuration.
+        prefix: Before every name.
+        defaults: Holds the defaults, where they are others than those of the fields.
 
     Raises:
         ValueError: A value is out of range, of the wrong type, or fields contradict each other.
@@ -38,7 +50,7 @@ def declare_config(node: 'Node', config_type: type[ConfigT], *, prefix: str = ''
 
     values = {}
     for item in fields(config_type):  # type: ignore[arg-type]
-        default = _default(item)
+        default = _default(item) if defaults is None else getattr(defaults, item.name)
         descriptor = ParameterDescriptor(
             description=_describe(item), read_only=not item.metadata.get('live', False)
         )

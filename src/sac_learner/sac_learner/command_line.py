@@ -14,7 +14,7 @@ from sac_learner.sac.config import SacConfig
 from sac_learner.settings import LearnerSettings
 
 USAGE_ERROR = 2
-OPTIONS = ('run_dir', 'seed', 'steps')  # settings that are options of their own
+OPTIONS = ('run_dir', 'seed', 'steps', 'preset')  # settings that are options of their own
 
 
 class CommandError(ValueError):

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from sac_learner.sac.config import PRESETS
+
 
 @dataclass(frozen=True)
 class LearnerSettings:
@@ -44,6 +46,13 @@ class LearnerSettings:
         metadata={
             'doc': 'Evaluations in a row that must say solved before the run ends.',
             'range': (1, 1000),
+        },
+    )
+    preset: str = field(
+        default='default',
+        metadata={
+            'doc': 'Settings of the algorithm to begin with; those given one by one come on top.',
+            'choices': tuple(PRESETS),
         },
     )
     device: str = field(default='cpu', metadata={'doc': 'cpu, cuda or cuda:N.'})

@@ -40,7 +40,6 @@ class GymSettings:
 
     Attributes:
         env: Environment, as for ``gymnasium.make``.
-        preset: Named configuration the settings began with.
         register: ``module:function`` that makes environments known, or ''.
         eval_every: Steps between two evaluations, 0: none.
         eval_episodes: Deterministic episodes of each.
@@ -49,7 +48,6 @@ class GymSettings:
     """
 
     env: str
-    preset: str = 'paper'
     register: str = ''
     eval_every: int = 5000
     eval_episodes: int = 10

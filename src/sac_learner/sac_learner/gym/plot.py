@@ -114,12 +114,12 @@ def read_curve(path: Path, metric: str) -> Curve | None:
     if not points:
         return None
     config = run_config(path)
-    gym = config.get('gym', {})
-    seed = config.get('learner', {}).get('seed', _seed(path))
+    gym, learner = config.get('gym', {}), config.get('learner', {})
+    seed = learner.get('seed', _seed(path))
     steps = sorted(points)
     return Curve(
         gym.get('env', path.parent.name),
-        gym.get('preset', 'SAC'),
+        learner.get('preset', 'SAC'),
         int(seed),
         np.array(steps),
         np.array([points[step] for step in steps]),

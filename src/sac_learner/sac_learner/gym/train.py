@@ -75,7 +75,10 @@ def _parser() -> CommandParser:
     parser.add_argument('--env', help='environment, e.g. HalfCheetah-v5 or sac/DclawValve-v0')
     parser.add_argument('--seed', type=whole_number, help='seed of everything random; default 0')
     parser.add_argument('--steps', type=whole_number, help='environment steps; default 1e6')
-    parser.add_argument('--preset', choices=sorted(PRESETS), help='configuration; default paper')
+    parser.add_argument(
+        '--preset', choices=sorted(PRESETS),
+        help=f'settings to begin with (docs/sac.md); without it {LearnerSettings.preset}',
+    )  # fmt: skip
     parser.add_argument(
         '--set', nargs='+', action='extend', default=[], metavar='NAME=VALUE',
         help='settings of docs/sac.md or of the learner, e.g. --set gradient_clip=1.0 threads=2',
@@ -98,19 +101,20 @@ def _new(args: argparse.Namespace) -> Plan:
         raise CommandError('--env is needed, e.g. --env HalfCheetah-v5, or --resume RUN_DIR')
     algorithm, learner = settings_of(args.set)
     seed = args.seed or 0
-    name = f'{args.env.replace("/", "-").replace(":", "-")}-seed{seed}'
-    path = args.run_dir or Path('runs') / f'{name}-{time.strftime("%Y%m%d-%H%M%S")}'
+    stem = f'{args.env.replace("/", "-").replace(":", "-")}-seed{seed}'
+    path = args.run_dir or Path('runs') / f'{stem}-{time.strftime("%Y%m%d-%H%M%S")}'
     if (path / 'environment.json').exists():
         raise CommandError(f'{path} holds a run already; go on with --resume {path}')
-    gym = GymSettings(args.env, args.preset or 'paper', args.register or '')
+    gym = GymSettings(args.env, args.register or '')
+    name = args.preset or LearnerSettings.preset
     steps = 1_000_000 if args.steps is None else args.steps
     try:
         check_values(LearnerSettings, learner)
         return Plan(
             path,
             _with_evaluation(gym, args),
-            preset(gym.preset, **algorithm),
-            LearnerSettings(run_dir=str(path), seed=seed, steps=steps, **learner),
+            preset(name, **algorithm),
+            LearnerSettings(run_dir=str(path), seed=seed, steps=steps, preset=name, **learner),
             {},
         )
     except ValueError as error:
@@ -125,7 +129,7 @@ def _resumed(args: argparse.Namespace) -> Plan:
     stored = content['gym']
     fixed = {
         '--env': (args.env, stored['env']),
-        '--preset': (args.preset, stored['preset']),
+        '--preset': (args.preset, content['learner']['preset']),
         '--seed': (args.seed, content['learner']['seed']),
         '--run-dir': (args.run_dir, path),
     }
@@ -206,7 +210,7 @@ def _train(plan: Plan) -> int:
         shown = display(plan.learner.steps)
         stack.callback(shown.close)
         shown.log(
-            f'{gym.env}, seed {plan.learner.seed}, preset {gym.preset}, update '
+            f'{gym.env}, seed {plan.learner.seed}, preset {plan.learner.preset}, update '
             f'{training.sac.backend}, run directory {directory.path}'
         )
         loop = Loop(env, testing, interface, training, metrics, shown, plan.learner, gym)

@@ -43,7 +43,7 @@ from sac_learner.node.session import Session
 from sac_learner.node.worker import Worker
 from sac_learner.replay import ReplayError
 from sac_learner.run.directory import RunDirectory, RunDirectoryError
-from sac_learner.sac.config import SacConfig
+from sac_learner.sac.config import preset, SacConfig
 from sac_learner.settings import LearnerSettings
 from sac_learner.training.policies import Policy
 
@@ -62,7 +62,7 @@ class LearnerNode(Node):
         """
         super().__init__('sac_learner')
         self._settings = declare_config(self, LearnerSettings)
-        config = declare_config(self, SacConfig)
+        config = declare_config(self, SacConfig, defaults=preset(self._settings.preset))
         refuse_unknown(self)
         if not self._settings.run_dir:
             raise ValueError('parameter run_dir is missing: give the directory of the run')

@@ -51,7 +51,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument('--robot', type=Path, help='YAML file with a sac_learner section')
     parser.add_argument('--run-dir', type=Path, help='where the run is kept; default runs/...')
     parser.add_argument('--resume', type=Path, metavar='RUN_DIR', help='go on with this run')
-    parser.add_argument('--preset', choices=sorted(PRESETS), default='paper')
+    parser.add_argument(
+        '--preset', choices=sorted(PRESETS),
+        help=f"settings to begin with; without it the robot's, or {LearnerSettings.preset}",
+    )  # fmt: skip
     parser.add_argument('--seed', type=whole_number, help='of networks and sampling; default 0')
     parser.add_argument(
         '--environment', default=None, metavar='NAME',
@@ -78,12 +81,14 @@ def _new(args: argparse.Namespace) -> Plan:
         raise CommandError(f'{path} holds a run already; go on with --resume {path}')
     algorithm, learner = robot_settings(args.robot) if args.robot else ({}, {})
     changed, changed_learner = settings_of(args.set)
+    name = args.preset or learner.get('preset', LearnerSettings.preset)
+    learner |= {'seed': args.seed or 0, 'preset': name, **changed_learner}
     try:
         return Plan(
             path,
             _asked(OfflineSettings(names), args),
-            preset(args.preset, **{**algorithm, **changed}),
-            _settings(path, {**learner, 'seed': args.seed or 0, **changed_learner}),
+            preset(name, **{**algorithm, **changed}),
+            _settings(path, learner),
         )
     except ValueError as error:
         raise CommandError(str(error)) from error

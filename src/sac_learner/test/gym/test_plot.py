@@ -10,7 +10,7 @@ from sac_learner.gym import evaluate, plot
 
 def write_run(path, seed, points, env='E-v0', preset='paper'):
     path.mkdir(parents=True)
-    gym = f'gym:\n  env: {env}\n  preset: {preset}\nlearner:\n  seed: {seed}\n'
+    gym = f'gym:\n  env: {env}\nlearner:\n  preset: {preset}\n  seed: {seed}\n'
     (path / 'config.yaml').write_text(gym)
     lines = [
         json.dumps({'kind': 'evaluation', 'steps': s, 'return': v, 'metrics': {'error': -v}})

@@ -50,7 +50,7 @@ def test_inadmissible_settings_are_refused_with_the_remedy(changes, message):
 
 
 def test_unknown_preset_is_refused_with_those_there_are():
-    with pytest.raises(ValueError, match=r'crossq.*droq.*paper.*redq.*rlpd'):
+    with pytest.raises(ValueError, match=r'crossq.*default.*droq.*paper.*redq.*rlpd'):
         preset('rainbow')
 
 
@@ -66,7 +66,7 @@ def test_presets_are_as_published():
     assert (crossq.adam_beta1, crossq.policy_delay, crossq.updates_per_step) == (0.5, 3, 1.0)
     assert rlpd.demonstration_fraction == 0.5
     assert (rlpd.critics, rlpd.target_subset, rlpd.critic_layer_norm) == (10, 2, True)
-    assert set(PRESETS) == {'paper', 'redq', 'droq', 'crossq', 'rlpd'}
+    assert set(PRESETS) == {'default', 'paper', 'redq', 'droq', 'crossq', 'rlpd'}
 
 
 @pytest.mark.parametrize('name', ['linear', 'exponential', 'cosine'])
