@@ -3,7 +3,6 @@
 from collections.abc import Collection
 
 PATIENCE = 60.0  # [s] without a word of a robot that tests; a reset takes 30 s at most
-SETTLE = 0.5  # [s] a step comes after the evaluation it ended, as it goes to the disk first
 
 
 class Ending:
@@ -24,6 +23,7 @@ class Ending:
         self._in_a_row = 0
         self._patience = patience
         self._done: set[str] = set()
+        self._settled: set[str] = set()
         self._heard: float | None = None  # once the steps are used up
 
     @property
@@ -54,10 +54,20 @@ class Ending:
         self._in_a_row = self._in_a_row + 1 if solved else 0
         if self.near or (self._limit and steps >= self._limit):
             self._done.add(agent)
+            self._settled.discard(agent)
+
+    def owes(self, agent: str, transitions: int) -> None:
+        """Note how many transitions of an agent are not durable here.
+
+        The step that an evaluation ended goes to the agent's disk first and comes after it.
+        """
+        if transitions:
+            self._settled.discard(agent)
+        elif agent in self._done:
+            self._settled.add(agent)
 
     def is_over(self, agents: Collection[str], now: float) -> bool:
-        """Return whether the run ends: all agents have evaluated, or none does any more."""
+        """Return whether the run ends: all agents are through, or nothing is heard any more."""
         if self._heard is None:
             return False
-        silence = now - self._heard
-        return silence > (SETTLE if self._done.issuperset(agents) else self._patience)
+        return self._settled.issuperset(agents) or now - self._heard > self._patience

@@ -282,9 +282,10 @@ class Session:
             self._metrics.event('parameter', where='sac_learner', name=name, value=value)
 
     def on_agent_status(self, msg: AgentStatus) -> None:
-        """Take an agent's state, for the account of robot hours."""
+        """Take an agent's state: its robot hours, and what it has not been told is durable."""
         if self._roster.has(msg.agent_id):
             self._account.hours(msg)
+            self._ending.owes(msg.agent_id, msg.unacknowledged)
 
     def on_relabel(self, labels: Mapping[str, Labels], done: Callable[[int], None]) -> None:
         """Give transitions new labels; `done` is told how many were there."""
