@@ -1,4 +1,4 @@
-"""Settings of the learner node that are not settings of the algorithm."""
+"""Settings of a learner that are not settings of the algorithm."""
 
 from dataclasses import dataclass, field
 

@@ -66,3 +66,14 @@ def test_a_robot_that_tests_slowly_is_waited_for_and_a_silent_one_is_not():
         ending.tested(time)
     assert not ending.is_over(['a'], 200.0)
     assert ending.is_over(['a'], 211.0)
+
+
+def test_solved_are_evaluations_in_a_row_unless_none_ends_the_run():
+    ending, endless = Ending(0, solved_in_a_row=2), Ending(0)
+    seen = []
+    for solved in (True, False, True, True):
+        for each in (ending, endless):
+            each.evaluated('a', 10, now=0.0, solved=solved)
+        seen.append(ending.solved)
+    assert seen == [False, False, False, True]
+    assert not endless.solved
