@@ -282,10 +282,12 @@ class Session:
             self._metrics.event('parameter', where='sac_learner', name=name, value=value)
 
     def on_agent_status(self, msg: AgentStatus) -> None:
-        """Take an agent's state: its robot hours, and what it has not been told is durable."""
+        """Take an agent's state: its hours, its policy, and what it was not told is durable."""
         if self._roster.has(msg.agent_id):
             self._account.hours(msg)
             self._ending.owes(msg.agent_id, msg.unacknowledged)
+            if self._training is not None:
+                self._training.policies.outnumber(msg.policy_version)
 
     def on_relabel(self, labels: Mapping[str, Labels], done: Callable[[int], None]) -> None:
         """Give transitions new labels; `done` is told how many were there."""

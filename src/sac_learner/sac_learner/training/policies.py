@@ -48,6 +48,14 @@ class Policies:
             del self._newest[old]
         return policy
 
+    def outnumber(self, version: int) -> None:
+        """Number the next policy above one that an agent has.
+
+        It may be of an earlier life of this learner, which got further than its last checkpoint;
+        its evaluation must not count for another policy of the same number.
+        """
+        self.version = max(self.version, version)
+
     def evaluated(self, version: int, success_rate: float, mean_return: float) -> bool:
         """Keep a policy if it evaluated best so far, and return whether it did."""
         score = [success_rate, mean_return]

@@ -174,6 +174,15 @@ def test_damaged_checkpoint_is_refused_and_the_one_before_used(make_training, sm
     assert 'is damaged' in event['reason']
 
 
+def test_a_policy_of_an_earlier_life_shares_its_number_with_none(make_training, small, tmp_path):
+    training = make_training()
+    training.policies.new(training.sac)
+    training.policies.outnumber(40)
+    training.policies.outnumber(3)
+    assert training.policies.new(training.sac).version == 41
+    assert not training.policies.evaluated(40, 1.0, 10.0)
+
+
 def test_best_policy_is_the_one_that_was_evaluated(make_training, small, tmp_path):
     training = make_training()
     first = training.policies.new(training.sac)
