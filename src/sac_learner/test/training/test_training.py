@@ -174,7 +174,7 @@ def test_damaged_checkpoint_is_refused_and_the_one_before_used(make_training, sm
     assert 'is damaged' in event['reason']
 
 
-def test_a_policy_of_an_earlier_life_shares_its_number_with_none(make_training, small, tmp_path):
+def test_a_policy_of_an_earlier_life_shares_its_number_with_none(make_training):
     training = make_training()
     training.policies.new(training.sac)
     training.policies.outnumber(40)
