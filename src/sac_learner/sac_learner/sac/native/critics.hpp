@@ -10,6 +10,11 @@
 
 namespace sac {
 
+// What each chunk of the batch adds up.
+struct alignas(64) Sums {
+  double loss, value, policy_loss, log_prob;
+};
+
 // The last layer of a critic, a single column.
 struct Value {
   size_t weight = 0, bias = 0;
@@ -99,12 +104,13 @@ class Critics {
     for (int j = 0; j < size(); ++j) {
       for (size_t i = 0; i < layers_[j].size(); ++i) {
         Layer& layer = layers_[j][i];
-        layer.add_tasks(tasks, [this, j, i](int begin, int end, int batch, float* out) {
+        layer.add_tasks(tasks, [this, j, i](int begin, int end, int batch, float* out,
+                                       float* scratch) {
           const Layer& layer = layers_[j][i];
           const ptrdiff_t x_row = i ? stride(layers_[j][i - 1].width) : inputs();
           const float* x = i ? trace_.hidden[j][i - 1].get() : trace_.input.get();
           weight_gradient(layer, begin, end, x, x_row, trace_.dy[j][i].get(),
-                          stride(layer.width), batch, out);
+                          stride(layer.width), batch, out, scratch);
         });
       }
       const Value& value = values_[j];
@@ -137,9 +143,9 @@ class Critics {
     const float* const* layers;
     int batch, begin;
     // Of the n-th critic of the pass.
-    Dropout of(size_t layer, int n, int units) const {
+    Dropout of(size_t layer, int n, int units, int skipped = 0) const {
       if (!layers) return {};
-      const size_t row = static_cast<size_t>(n) * batch + begin;
+      const size_t row = static_cast<size_t>(n) * batch + begin + skipped;
       return {layers[layer] + row * units, units};
     }
   };
@@ -187,11 +193,12 @@ class Critics {
     }
   }
 
-  // The way back of J_Q, [SAC] eq. 5, for rows [begin, begin + rows) of the kept trace: leaves what
-  // the products of the weights' gradients take, writes the others' of this chunk, and the gradient
-  // of the image features. Adds to sums[0] the loss and to sums[1] the values.
-  void gradient(Scratch& s, const SacStep& step, const float* y, int begin, int rows,
-                double* sums, float* gradients) const {
+  // The way back of J_Q, [SAC] eq. 5, for rows of the kept trace: leaves what the products of the
+  // weights' gradients take, writes the others' of these chunks, and the gradient of the image
+  // features. Adds loss and values to the chunks' sums.
+  void gradient(Scratch& s, const SacStep& step, const float* y, const Block& block, Sums* sums,
+                const Partials& partials) const {
+    const int begin = block.begin(), rows = block.rows();
     const Masks masks{step.critic_masks, step.batch, begin};
     const Trace& t = trace_;
     float* q = s.pass.q.get();
@@ -200,27 +207,32 @@ class Critics {
       evaluate(t, begin, j, j, false, rows, masks, j, q);
       const ptrdiff_t last_row = stride(layers.back().width);
       const Value& value = values_[j];
-      float* dvalue = gradients + value.gradient;
-      std::memset(dvalue, 0, (padded(value.inputs) + kPanel) * sizeof(float));
-      for (int r = 0; r < rows; ++r) {
-        const float error = q[r] - y[r];
-        sums[0] += 0.5 * static_cast<double>(error) * error;
-        sums[1] += q[r];
-        q[r] = error / static_cast<float>(step.batch);
-        const float* active = t.hidden[j].back().get() + (begin + r) * last_row;
-        for (int i = 0; i < layers.back().width; i += kLanes) {
-          store(dvalue + i, load(dvalue + i) + q[r] * load(active + i));
+      block.each([&](int chunk, int first, int count) {
+        float* dvalue = partials.of(chunk) + value.gradient;
+        std::memset(dvalue, 0, (padded(value.inputs) + kPanel) * sizeof(float));
+        for (int r = first; r < first + count; ++r) {
+          const float error = q[r] - y[r];
+          sums[chunk].loss += 0.5 * static_cast<double>(error) * error;
+          sums[chunk].value += q[r];
+          q[r] = error / static_cast<float>(step.batch);
+          const float* active = t.hidden[j].back().get() + (begin + r) * last_row;
+          for (int i = 0; i < layers.back().width; i += kLanes) {
+            store(dvalue + i, load(dvalue + i) + q[r] * load(active + i));
+          }
+          dvalue[padded(value.inputs)] += q[r];
         }
-        dvalue[padded(value.inputs)] += q[r];
-      }
+      });
       float* dy = t.dy[j].back().get() + begin * last_row;
       value_backward(j, t.hidden[j].back().get() + begin * last_row, q, rows, nullptr, dy);
       for (size_t i = layers.size() - 1;; --i) {
         const Layer& layer = layers[i];
         const ptrdiff_t row = stride(layer.width);
-        hidden_backward(layer, flat_, masks.of(i, j, layer.outputs), dy, rows,
-                        t.norms[j][i].from(begin, row), nullptr, gradients);
-        bias_gradient(layer, dy, row, rows, gradients);
+        block.each([&](int chunk, int first, int count) {
+          float* gradients = partials.of(chunk);
+          hidden_backward(layer, flat_, masks.of(i, j, layer.outputs, first), dy + first * row,
+                          count, t.norms[j][i].from(begin + first, row), nullptr, gradients);
+          bias_gradient(layer, dy + first * row, row, count, gradients);
+        });
         if (i == 0) break;
         const ptrdiff_t x_row = stride(layers[i - 1].width);
         float* dx = t.dy[j][i - 1].get() + begin * x_row;

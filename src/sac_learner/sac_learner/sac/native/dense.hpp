@@ -20,6 +20,8 @@ struct Segment {
   int columns;
 };
 
+constexpr int kTaskWeights = 4096;  // that one thread steps at a time, at least
+
 // Weights are kept in three forms: the flat vector that Python owns, panels for x W, and panels for
 // dy W^T; Adam writes all of them while a row is in cache.
 struct Layer {
@@ -61,8 +63,12 @@ struct Layer {
       for (int i = 0; i < s.columns;) {
         const int at = column + i, panel = at / kPanel, offset = at % kPanel;
         const int n = std::min(kPanel - offset, s.columns - i);
-        std::memcpy(panels + (static_cast<size_t>(panel) * inputs + row) * kPanel + offset,
-                    source + i, n * sizeof(float));
+        float* to = panels + (static_cast<size_t>(panel) * inputs + row) * kPanel + offset;
+        if (n == kPanel) {
+          std::memcpy(to, source + i, kPanel * sizeof(float));  // known, hence no call
+        } else {
+          std::memcpy(to, source + i, n * sizeof(float));
+        }
         i += n;
       }
       column += s.columns;
@@ -78,10 +84,14 @@ struct Layer {
     for (const Segment& s : segments) {
       for (int row = begin; row < end;) {
         const int at = row - first_back, panel = at / kPanel, offset = at % kPanel;
-        const int n = std::min(kPanel - offset, end - row);
+        const int n = std::min(kLanes - offset % kLanes, end - row);
         float* out = backward.get() + static_cast<size_t>(panel) * outputs * kPanel + offset;
         const float* source = flat + s.weight + static_cast<size_t>(row) * s.columns;
-        for (int i = 0; i < s.columns; ++i) {
+        int i = 0;
+        for (; n == kLanes && i + kLanes <= s.columns; i += kLanes) {
+          transpose(source + i, s.columns, out + static_cast<size_t>(column + i) * kPanel, kPanel);
+        }
+        for (; i < s.columns; ++i) {
           float* to = out + static_cast<size_t>(column + i) * kPanel;
           for (int r = 0; r < n; ++r) to[r] = source[static_cast<size_t>(r) * s.columns + i];
         }
@@ -91,13 +101,35 @@ struct Layer {
     }
   }
 
+  // Where `place` and `place_back` write rows [begin, end), for a product with as many panels.
+  Wanted forms(int begin, int end) const {
+    Wanted w{};
+    const auto add = [&](float* array, ptrdiff_t panel, size_t size) {
+      w.arrays[w.count] = array;
+      w.panels[w.count] = panel;
+      w.sizes[w.count++] = size;
+    };
+    const ptrdiff_t panel = static_cast<ptrdiff_t>(inputs) * kPanel;
+    const size_t rows = static_cast<size_t>(end - begin) * kPanel;
+    add(forward.get() + static_cast<size_t>(begin) * kPanel, panel, rows);
+    if (back && begin >= first_back) {
+      const int at = begin - first_back;
+      add(backward.get() + static_cast<size_t>(at / kPanel) * outputs * kPanel + at % kPanel, rows,
+          rows);
+    }
+    if (target_forward.get()) {
+      add(target_forward.get() + static_cast<size_t>(begin) * kPanel, panel, rows);
+    }
+    return w;
+  }
+
   void refresh(const float* flat, bool target) {
     for (int row = 0; row <= inputs; ++row) place(flat, row, target);
     if (!target) place_back(flat, 0, inputs);
   }
 
-  // Share the rows out for the optimiser; product(begin, end, batch, out) writes the gradient of
-  // rows of W. The layer must stay where it is from now on.
+  // Share the rows out for the optimiser; product(begin, end, batch, out, scratch) writes the
+  // gradient of rows of W. The layer must stay where it is from now on.
   template <class F>
   void add_tasks(std::vector<Task>& tasks, F product) {
     const auto add = [&](Task& task, int row, int at, size_t partial) {
@@ -110,15 +142,16 @@ struct Layer {
       }
       task.size += width;
     };
-    constexpr int kRows = 32;  // whole lines of the cache in W^T's panels
-    for (int begin = 0; begin < inputs; begin += kRows) {
-      const int end = std::min(begin + kRows, inputs);
+    const int some = std::max(1, kTaskWeights / width / kLanes) * kLanes;  // lines of W^T's panels
+    for (int begin = 0; begin < inputs; begin += some) {
+      const int end = std::min(begin + some, inputs);
       Task task;
+      task.matrix = this;
+      task.begin = begin;
+      task.end = end;
       for (int row = begin; row < end; ++row) add(task, row, task.size, Task::kProduct);
       if (end == inputs) add(task, inputs, task.size, bias_gradient);
-      task.product = [product, begin, end](int batch, float* out) {
-        product(begin, end, batch, out);
-      };
+      task.product = product;
       task.place = [this, begin, end](const float* flat, bool target) {
         for (int row = begin; row < end; ++row) place(flat, row, target);
         if (end == inputs) place(flat, inputs, target);
@@ -209,22 +242,37 @@ inline void hidden_backward(const Layer& layer, const float* flat, const Dropout
                       gradients);
 }
 
-// Gradient of rows [begin, end) of W from x and dy, written, not added.
+// Gradient of rows [begin, end) of W from x and dy, written, not added. Tiles of x^T are copied to
+// `scratch` first, else their lines alone would fill the first-level cache.
 inline void weight_gradient(const Layer& layer, int begin, int end, const float* x,
                             ptrdiff_t x_row, const float* dy, ptrdiff_t dy_row, int batch,
-                            float* out) {
+                            float* out, float* scratch) {
+  const Tiles tiles(end - begin);
+  const ptrdiff_t tile = static_cast<ptrdiff_t>(batch) * kTileRows;
+  for (int k = 0; k < batch; ++k) {
+    const float* from = x + begin + k * x_row;
+    float* to = scratch + static_cast<ptrdiff_t>(k) * kTileRows;
+    for (int i = 0; i < kTileRows * tiles.count; i += kLanes) {
+      __builtin_prefetch(from + 8 * x_row + i, 0, 3);
+    }
+    for (int i = 0; i < tiles.count; ++i) {
+      std::memcpy(to + i * tile, from + tiles.begin(i), kTileRows * sizeof(float));
+    }
+  }
   Product g{};
   g.rows = end - begin;
   g.inner = batch;
   g.columns = layer.width;
-  g.a = x + begin;
+  g.a = scratch;
   g.a_row = 1;
-  g.a_inner = x_row;
+  g.a_inner = kTileRows;
+  g.a_tile = tile;
   g.b = dy;
   g.b_panel = kPanel;
   g.b_inner = dy_row;
   g.c = out;
   g.c_row = layer.width;
+  g.wanted = layer.forms(begin, end);
   multiply<Finish::kPlain>(g);
 }
 

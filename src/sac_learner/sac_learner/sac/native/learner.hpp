@@ -2,8 +2,10 @@
 //
 // A chunk of the batch goes through all layers of all networks as one task with its own serial
 // products; then some rows of a weight matrix are one task, with the product that is their gradient
-// and their step of Adam. So an update has four phases, and its result does not depend on the number
-// of threads. The mathematics is that of reference.py, equations there.
+// and their step of Adam. So an update has four phases. A thread takes several tasks at a time and
+// makes their products as one, since what it has fetched should serve many rows; sums over rows are
+// kept by chunk, so that the result does not depend on who took what. The mathematics is that of
+// reference.py, equations there.
 #pragma once
 
 #include <algorithm>
@@ -21,6 +23,8 @@ namespace sac {
 
 constexpr float kClipEpsilon = 1e-6f;
 constexpr int kRows = 24, kImages = 16;  // of a chunk, at most; without and with images
+constexpr int kBlock = 4;  // chunks that a thread takes at a time
+constexpr int kTasks = 4;  // parts of the weights likewise
 
 class Learner {
  public:
@@ -37,7 +41,9 @@ class Learner {
                           shape.has_target ? memory.target : nullptr),
         team_(shape.threads,
               {kPhases, [this](unsigned job, int phase) { return begin(job, phase); },
-               [this](unsigned job, int phase, int task, int rank) { run(job, phase, task, rank); },
+               [this](unsigned job, int phase, int first, int count, int rank) {
+                 run(job, phase, first, first + count, rank);
+               },
                [this](unsigned job, int phase) { end(job, phase); }}) {
     sight_.add_tasks(policy_optimizer_.tasks, critic_optimizer_.tasks);
     policy_.add_tasks(policy_optimizer_.tasks);
@@ -45,7 +51,7 @@ class Learner {
     policy_optimizer_.prepare();
     critic_optimizer_.prepare();
     const int largest = std::max(policy_optimizer_.largest(), critic_optimizer_.largest());
-    for (Worker& w : workers_) w.gradient = Buffer(largest);
+    for (Worker& w : workers_) w.gradient = Buffer(static_cast<size_t>(padded(largest)) * kTasks);
     refresh();
   }
 
@@ -78,37 +84,19 @@ class Learner {
     kPhases
   };
 
-  // What each chunk adds up. The critics know the first two.
-  enum Sum { kLoss, kValue, kPolicyLoss, kLogProb, kSums };
-
   // A thread's own memory.
   struct Worker {
     Critics::Scratch critics;
     Sight::Scratch sight;
-    Buffer target, climbed, dfeatures, gradient;
-  };
-
-  struct alignas(64) Chunk {
-    double sums[kSums];
-  };
-
-  struct Rows {
-    int chunk, begin, count;
+    Buffer target, climbed, dfeatures, gradient, transposed;
   };
 
   // The batch in chunks of about 20 rows, which one, two, three, four and six threads share evenly;
   // with images in whole groups of kLanes. Independent of the threads, as sums over chunks round.
   Division division(int batch) const {
-    if (sight_.present()) return {batch, (batch + kImages - 1) / kImages};
+    if (sight_.present()) return {batch, (batch + kImages - 1) / kImages, kImages};
     const int even = (batch + 12 * kRows - 1) / (12 * kRows) * 12;
     return {batch, std::max(1, std::min(even, batch / 8))};
-  }
-
-  Rows rows(const Division& all, int chunk) const {
-    if (sight_.present()) {
-      return {chunk, chunk * kImages, std::min(kImages, all.batch - chunk * kImages)};
-    }
-    return {chunk, all.begin(chunk), all.begin(chunk + 1) - all.begin(chunk)};
   }
 
   // Take memory that a step needs.
@@ -120,11 +108,14 @@ class Learner {
     critics_.reserve(capacity_);
     sight_.reserve(capacity_);
     const int chunks = division(capacity_).chunks;  // smaller batches have no more
-    chunks_.resize(chunks);
+    sums_.resize(chunks);
     critic_optimizer_.partials.reserve(chunks, critic_size_);
     policy_optimizer_.partials.reserve(chunks, policy_size_);
-    constexpr int most = 2 * kRows;
+    const int most = std::min(capacity_, 2 * kRows * kBlock);
+    const int deepest = std::max(policy_optimizer_.deepest(), critic_optimizer_.deepest());
+    const size_t tiles = Tiles(deepest * kTasks).count * kTileRows;
     for (Worker& w : workers_) {
+      w.transposed = Buffer(tiles * capacity_);
       w.critics = critics_.scratch(most);
       w.sight = sight_.scratch(most);
       w.target = Buffer(most);
@@ -133,8 +124,8 @@ class Learner {
     }
   }
 
-  // Number of tasks of a phase.
-  int begin(unsigned job, int phase) {
+  // The tasks of a phase.
+  Team::Tasks begin(unsigned job, int phase) {
     const SacStep& step = steps_[job % kAhead];
     const int critic_tasks = static_cast<int>(critic_optimizer_.tasks.size());
     const int policy_tasks = static_cast<int>(policy_optimizer_.tasks.size());
@@ -142,37 +133,37 @@ class Learner {
       case kCriticRows:
         alpha_ = std::exp(*memory_.log_alpha);
         division_ = division(step.batch);
-        return division_.chunks;
+        return {division_.chunks, kBlock};
       case kCriticWeights:
-        return critic_tasks;
+        return {critic_tasks, kTasks};
       case kCriticClipped:
-        return step.critic.clip > 0.0f ? critic_tasks : 0;
+        return {step.critic.clip > 0.0f ? critic_tasks : 0, kTasks};
       case kPolicyRows:
-        return step.update_actor ? division_.chunks : 0;
+        return {step.update_actor ? division_.chunks : 0, kBlock};
       case kPolicyWeights:
-        return step.update_actor ? policy_tasks : 0;
+        return {step.update_actor ? policy_tasks : 0, kTasks};
       default:
-        return step.update_actor && step.actor.clip > 0.0f ? policy_tasks : 0;
+        return {step.update_actor && step.actor.clip > 0.0f ? policy_tasks : 0, kTasks};
     }
   }
 
-  void run(unsigned job, int phase, int task, int rank) {
+  void run(unsigned job, int phase, int first, int last, int rank) {
     const SacStep& step = steps_[job % kAhead];
     Worker& w = workers_[rank];
     const float tau = step.update_target ? step.tau : 0.0f;
     switch (phase) {
       case kCriticRows:
-        return critic_rows(w, step, rows(division_, task));
+        return critic_rows(w, step, {division_, first, last});
       case kCriticWeights:
-        return weights(w, critic_optimizer_, task, step.critic, tau);
+        return weights(w, critic_optimizer_, first, last, step.critic, tau);
       case kCriticClipped:
-        return critic_optimizer_.step_kept(critic_optimizer_.tasks[task], step.critic, scale_, tau);
+        return critic_optimizer_.step_kept(first, last, step.critic, scale_, tau);
       case kPolicyRows:
-        return policy_rows(w, step, rows(division_, task));
+        return policy_rows(w, step, {division_, first, last});
       case kPolicyWeights:
-        return weights(w, policy_optimizer_, task, step.actor, 0.0f);
+        return weights(w, policy_optimizer_, first, last, step.actor, 0.0f);
       default:
-        return policy_optimizer_.step_kept(policy_optimizer_.tasks[task], step.actor, scale_, 0.0f);
+        return policy_optimizer_.step_kept(first, last, step.actor, scale_, 0.0f);
     }
   }
 
@@ -188,11 +179,13 @@ class Learner {
     }
   }
 
-  void weights(Worker& w, Optimizer& optimizer, int task, const SacOptimizer& settings, float tau) {
+  void weights(Worker& w, Optimizer& optimizer, int first, int last, const SacOptimizer& settings,
+               float tau) {
     if (settings.clip > 0.0f) {
-      optimizer.keep(optimizer.tasks[task], division_);
+      optimizer.keep(first, last, division_, w.transposed.get());
     } else {
-      optimizer.step(optimizer.tasks[task], division_, settings, tau, w.gradient.get());
+      optimizer.step(first, last, division_, settings, tau, w.gradient.get(),
+                     w.transposed.get());
     }
   }
 
@@ -202,24 +195,24 @@ class Learner {
     return std::min(1.0f, settings.clip / (norm + kClipEpsilon));
   }
 
-  double total(Sum which) const {
+  double total(double Sums::*which) const {
     double total = 0.0;
-    for (int i = 0; i < division_.chunks; ++i) total += chunks_[i].sums[which];
+    for (int i = 0; i < division_.chunks; ++i) total += sums_[i].*which;
     return total;
   }
 
   void report_critics(const SacStep& step) const {
-    step.metrics[0] = static_cast<float>(total(kLoss) / step.batch);
-    step.metrics[1] = static_cast<float>(total(kValue) / step.batch / shape_.critics);
+    step.metrics[0] = static_cast<float>(total(&Sums::loss) / step.batch);
+    step.metrics[1] = static_cast<float>(total(&Sums::value) / step.batch / shape_.critics);
     step.metrics[2] = static_cast<float>(std::sqrt(critic_optimizer_.squares()));
   }
 
   // Report on the policy and step the temperature, whose objective [SAC] eq. 18 is its own
   // derivative by log alpha.
   void finish_policy(const SacStep& step) const {
-    const double alpha = alpha_, log_prob = total(kLogProb) / step.batch;
+    const double alpha = alpha_, log_prob = total(&Sums::log_prob) / step.batch;
     const double slope = -alpha * (log_prob + step.target_entropy);
-    step.metrics[3] = static_cast<float>(total(kPolicyLoss) / step.batch);
+    step.metrics[3] = static_cast<float>(total(&Sums::policy_loss) / step.batch);
     step.metrics[4] = static_cast<float>(log_prob);
     step.metrics[5] = alpha_;
     step.metrics[6] = static_cast<float>(slope);
@@ -234,84 +227,93 @@ class Learner {
                                              (std::sqrt(v / o.correction2) + o.epsilon));
   }
 
-  // Everything of a chunk up to the gradient of the critics' layers.
-  void critic_rows(Worker& w, const SacStep& step, Rows mine) {
-    Chunk& chunk = chunks_[mine.chunk];
-    std::fill(chunk.sums, chunk.sums + kSums, 0.0);
+  // Everything of some rows up to the gradient of the critics' layers.
+  void critic_rows(Worker& w, const SacStep& step, const Block& mine) {
+    std::fill(sums_.begin() + mine.first, sums_.begin() + mine.last, Sums{});
     observe(w, step, mine);
-    const int v = shape_.vector, a = shape_.action, n = mine.count;
-    const size_t skipped = static_cast<size_t>(mine.begin);
+    const int v = shape_.vector, a = shape_.action, begin = mine.begin(), n = mine.rows();
+    const size_t skipped = static_cast<size_t>(begin);
     const Policy::Trace& policy = policy_.kept();
     join(w.critics.pass.input.get(), w.sight.next_features.get(), step.next_vector + skipped * v,
          policy.action.get() + skipped * a, n);
     float* y = w.target.get();
-    critics_.least(w.critics, step, mine.begin, n, y);
+    critics_.least(w.critics, step, begin, n, y);
     const float entropy = step.entropy_backup ? alpha_ : 0.0f;
     for (int r = 0; r < n; ++r) {
       const float value = y[r] - entropy * policy.log_prob.get()[skipped + r];
       y[r] = step.reward[skipped + r] + step.discount[skipped + r] * value;
     }
-    join(critics_.kept().input.get() + skipped * critics_.inputs(), sight_.seen(mine.begin),
+    join(critics_.kept().input.get() + skipped * critics_.inputs(), sight_.seen(begin),
          step.vector + skipped * v, step.action + skipped * a, n);
-    float* gradients = critic_optimizer_.partials.of(mine.chunk);
-    critics_.gradient(w.critics, step, y, mine.begin, n, chunk.sums, gradients);
+    const Partials& partials = critic_optimizer_.partials;
+    critics_.gradient(w.critics, step, y, mine, sums_.data(), partials);
     if (!sight_.present()) return;
-    sight_.critic_gradient(w.sight, mine.begin, n, w.critics.dfeatures.get(),
-                           padded(sight_.features()), gradients);
+    const int width = padded(sight_.features());
+    const float* dfeatures = w.critics.dfeatures.get();
+    mine.each([&](int chunk, int first, int count) {
+      sight_.critic_gradient(w.sight, begin + first, count, dfeatures + first * width, width,
+                             partials.of(chunk));
+    });
   }
 
   // Image features of all networks, and the policy at s' and s; where it shares the critics'
   // encoder, which is to take a step yet, at s' only.
-  void observe(Worker& w, const SacStep& step, Rows mine) const {
-    const int v = shape_.vector, n = mine.count, states = policy_.states() + mine.begin;
-    const size_t skipped = static_cast<size_t>(mine.begin) * v;
+  void observe(Worker& w, const SacStep& step, const Block& mine) const {
+    const int v = shape_.vector, begin = mine.begin(), n = mine.rows();
+    const int states = policy_.states() + begin;
+    const size_t skipped = static_cast<size_t>(begin) * v;
     const Sight::PolicyRows out = policy_inputs(mine);
     fill(out.next + sight_.features(), step.next_vector + skipped, n);
     fill(out.now + sight_.features(), step.vector + skipped, n);
-    if (sight_.present()) sight_.look(w.sight, step, mine.begin, n, out);
-    policy_.forward(mine.begin, n);
-    policy_.sample(mine.begin, n, noise(step.next_noise, mine));
+    if (sight_.present()) sight_.look(w.sight, step, begin, n, out);
+    policy_.forward(begin, n);
+    policy_.sample(begin, n, noise(step.next_noise, mine));
     if (!step.update_actor || sight_.shared()) return;
     policy_.forward(states, n);
     policy_.sample(states, n, noise(step.noise, mine));
   }
 
-  // Everything of a chunk up to the gradient of the policy's layers.
-  void policy_rows(Worker& w, const SacStep& step, Rows mine) {
-    const int n = mine.count, states = policy_.states() + mine.begin;
-    if (sight_.present()) sight_.look_again(w.sight, mine.begin, n, policy_inputs(mine));
+  // Everything of some rows up to the gradient of the policy's layers.
+  void policy_rows(Worker& w, const SacStep& step, const Block& mine) {
+    const int begin = mine.begin(), n = mine.rows(), states = policy_.states() + begin;
+    if (sight_.present()) sight_.look_again(w.sight, begin, n, policy_inputs(mine));
     if (sight_.shared()) {
       policy_.forward(states, n);
       policy_.sample(states, n, noise(step.noise, mine));
     }
     const Policy::Trace& policy = policy_.kept();
-    join(w.critics.pass.input.get(), sight_.seen(mine.begin),
-         step.vector + static_cast<size_t>(mine.begin) * shape_.vector,
+    join(w.critics.pass.input.get(), sight_.seen(begin),
+         step.vector + static_cast<size_t>(begin) * shape_.vector,
          policy.action.get() + static_cast<size_t>(states) * shape_.action, n);
     const float* log_prob = policy.log_prob.get() + states;
     float* climbed = w.climbed.get();
-    critics_.action_gradient(w.critics, step, mine.begin, n, climbed);
-    double* sums = chunks_[mine.chunk].sums;
-    for (int r = 0; r < n; ++r) {
-      sums[kPolicyLoss] += static_cast<double>(alpha_) * log_prob[r] - climbed[r];
-      sums[kLogProb] += log_prob[r];
-    }
-    float* gradients = policy_optimizer_.partials.of(mine.chunk);
-    policy_.gradient(mine.begin, n, noise(step.noise, mine), w.critics.daction.get(), alpha_,
-                     1.0f / static_cast<float>(step.batch), w.dfeatures.get(), gradients);
+    critics_.action_gradient(w.critics, step, begin, n, climbed);
+    mine.each([&](int chunk, int first, int count) {
+      Sums& sums = sums_[chunk];
+      for (int r = first; r < first + count; ++r) {
+        sums.policy_loss += static_cast<double>(alpha_) * log_prob[r] - climbed[r];
+        sums.log_prob += log_prob[r];
+      }
+    });
+    const Partials& partials = policy_optimizer_.partials;
+    policy_.gradient(mine, noise(step.noise, mine), w.critics.daction.get(), alpha_,
+                     1.0f / static_cast<float>(step.batch), w.dfeatures.get(), partials);
     if (!sight_.present() || sight_.shared()) return;
-    sight_.policy_gradient(w.sight, mine.begin, n, w.dfeatures.get(), padded(sight_.features()),
-                           gradients);
+    const int width = padded(sight_.features());
+    mine.each([&](int chunk, int first, int count) {
+      sight_.policy_gradient(w.sight, begin + first, count, w.dfeatures.get() + first * width,
+                             width, partials.of(chunk));
+    });
   }
 
-  Sight::PolicyRows policy_inputs(Rows mine) const {
-    const ptrdiff_t row = policy_.inputs();
+  Sight::PolicyRows policy_inputs(const Block& mine) const {
+    const ptrdiff_t row = policy_.inputs(), begin = mine.begin();
     float* input = policy_.kept().input.get();
-    return {input + mine.begin * row, input + (policy_.states() + mine.begin) * row, row};
+    return {input + begin * row, input + (policy_.states() + begin) * row, row};
   }
 
-  const float* noise(const float* all, Rows mine) const {
-    return all + static_cast<size_t>(mine.begin) * shape_.action;
+  const float* noise(const float* all, const Block& mine) const {
+    return all + static_cast<size_t>(mine.begin()) * shape_.action;
   }
 
   // Copy vectors into rows of the policy's input.
@@ -340,7 +342,7 @@ class Learner {
   Policy policy_;
   Critics critics_;
   Optimizer policy_optimizer_, critic_optimizer_;
-  std::vector<Chunk> chunks_;
+  std::vector<Sums> sums_;  // by chunk
   int capacity_ = 0;
   SacStep steps_[kAhead];
   Division division_{};      // of the step under way

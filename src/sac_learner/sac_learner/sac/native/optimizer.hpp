@@ -38,7 +38,28 @@ class Partials {
 // How the batch is divided.
 struct Division {
   int batch, chunks;
-  int begin(int chunk) const { return static_cast<int>(static_cast<long>(batch) * chunk / chunks); }
+  int whole = 0;  // rows of all chunks but the last; 0: about equal ones
+  int begin(int chunk) const {
+    if (whole) return std::min(batch, chunk * whole);
+    return static_cast<int>(static_cast<long>(batch) * chunk / chunks);
+  }
+};
+
+// Rows that go through the layers together: some chunks, one after the other.
+struct Block {
+  Division division;
+  int first, last;  // chunks [first, last)
+
+  int begin() const { return division.begin(first); }
+  int rows() const { return division.begin(last) - begin(); }
+
+  // f(chunk, row, rows) for each chunk, its first row counted from the block's.
+  template <class F>
+  void each(F f) const {
+    for (int c = first; c < last; ++c) {
+      f(c, division.begin(c) - begin(), division.begin(c + 1) - division.begin(c));
+    }
+  }
 };
 
 // Parameters that one thread steps at a time.
@@ -54,7 +75,11 @@ struct Task {
 
   std::vector<Span> spans;
   int size = 0;  // of the gradient
-  std::function<void(int batch, float* out)> product;         // writes what no chunk contributes
+  // Writes what no chunk contributes: rows [begin, end) of a gradient, `begin` those of this task.
+  // Tasks side by side with the same `matrix` may have their products made at once.
+  std::function<void(int begin, int end, int batch, float* out, float* scratch)> product;
+  const void* matrix = nullptr;
+  int begin = 0, end = 0;
   std::function<void(const float* flat, bool target)> place;  // copies them into other forms
   double squares = 0.0;
   size_t kept = 0;  // where the gradient is kept until its norm is known
@@ -92,26 +117,32 @@ class Optimizer {
       task.kept = size;
       size += padded(task.size);
       largest_ = std::max(largest_, task.size);
+      deepest_ = std::max(deepest_, task.end - task.begin);
     }
     kept_ = Buffer(size);
   }
 
   int largest() const { return largest_; }  // size of a task's gradient
+  int deepest() const { return deepest_; }  // rows of a task's product
 
-  // Step a task's parameters, and its target by `tau`. `scratch` takes the gradient.
-  void step(Task& task, const Division& division, const SacOptimizer& o, float tau,
-            float* scratch) {
-    gradient(task, division, scratch);
-    step(task, o, scratch, 1.0f, tau);
+  // Step the parameters of tasks [first, last), and their targets by `tau`. `out` takes their
+  // gradients.
+  void step(int first, int last, const Division& division, const SacOptimizer& o, float tau,
+            float* out, float* scratch) {
+    each_product(first, last, division, out, scratch, [&](Task& task, float* gradient) {
+      finish(task, division, gradient);
+      step(task, o, gradient, 1.0f, tau);
+    });
   }
 
-  // Keep the gradient of a task until `step_kept`.
-  void keep(Task& task, const Division& division) {
-    gradient(task, division, kept_.get() + task.kept);
+  // Keep the gradients of tasks until `step_kept`.
+  void keep(int first, int last, const Division& division, float* scratch) {
+    each_product(first, last, division, kept_.get() + tasks[first].kept, scratch,
+                 [&](Task& task, float* gradient) { finish(task, division, gradient); });
   }
 
-  void step_kept(Task& task, const SacOptimizer& o, float scale, float tau) {
-    step(task, o, kept_.get() + task.kept, scale, tau);
+  void step_kept(int first, int last, const SacOptimizer& o, float scale, float tau) {
+    for (int i = first; i < last; ++i) step(tasks[i], o, kept_.get() + tasks[i].kept, scale, tau);
   }
 
   // Sum of squares of the whole gradient.
@@ -122,8 +153,26 @@ class Optimizer {
   }
 
  private:
-  void gradient(Task& task, const Division& division, float* out) const {
-    if (task.product) task.product(division.batch, out);
+  // f(task, gradient) for tasks [first, last), after the products of those that lie side by side.
+  template <class F>
+  void each_product(int first, int last, const Division& division, float* out, float* scratch,
+                    F f) {
+    while (first < last) {
+      const Task& task = tasks[first];
+      int next = first + 1;
+      while (task.matrix && next < last && tasks[next].matrix == task.matrix) ++next;
+      if (task.product) {
+        task.product(task.begin, tasks[next - 1].end, division.batch, out, scratch);
+      }
+      for (; first < next; ++first) {
+        f(tasks[first], out);
+        out += padded(tasks[first].size);
+      }
+    }
+  }
+
+  // Add what the chunks contribute to a gradient.
+  void finish(Task& task, const Division& division, float* out) const {
     double total = 0.0;
     for (const Task::Span& span : task.spans) {
       float* g = out + span.at;
@@ -180,7 +229,7 @@ class Optimizer {
   }
 
   float *flat_, *first_, *second_, *target_;
-  int largest_ = 0;
+  int largest_ = 0, deepest_ = 0;
   Buffer kept_;
 };
 

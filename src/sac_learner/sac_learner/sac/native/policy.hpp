@@ -84,11 +84,12 @@ class Policy {
 
   void add_tasks(std::vector<Task>& tasks) {
     for (size_t i = 0; i < layers_.size(); ++i) {
-      layers_[i].add_tasks(tasks, [this, i](int begin, int end, int batch, float* out) {
+      layers_[i].add_tasks(tasks, [this, i](int begin, int end, int batch, float* out,
+                                       float* scratch) {
         const ptrdiff_t x_row = i ? stride(layers_[i - 1].width) : inputs();
         const float* x = (i ? trace_.hidden[i - 1].get() : trace_.input.get()) + states_ * x_row;
         weight_gradient(layers_[i], begin, end, x, x_row, trace_.dy[i].get(),
-                        stride(layers_[i].width), batch, out);
+                        stride(layers_[i].width), batch, out, scratch);
       });
     }
   }
@@ -122,11 +123,12 @@ class Policy {
     }
   }
 
-  // The way back of J_pi, [SAC] eq. 9, for states [begin, begin + rows), given their noise and
-  // dQ/da, padded(actions) wide: leaves what the products of the weights' gradients take, writes the
-  // others' of this chunk, and the gradient of the image features, padded(features) wide.
-  void gradient(int begin, int rows, const float* noise, const float* dq_da, float alpha,
-                float scale, float* dfeatures, float* gradients) const {
+  // The way back of J_pi, [SAC] eq. 9, for some states, given their noise and dQ/da,
+  // padded(actions) wide: leaves what the products of the weights' gradients take, writes the
+  // others' of these chunks, and the gradient of the image features, padded(features) wide.
+  void gradient(const Block& block, const float* noise, const float* dq_da, float alpha,
+                float scale, float* dfeatures, const Partials& partials) const {
+    const int begin = block.begin(), rows = block.rows();
     const Trace& s = trace_;
     const int a = actions_, last = static_cast<int>(layers_.size()) - 1;
     const size_t first = states_ + begin;
@@ -150,11 +152,16 @@ class Policy {
     for (int i = last;; --i) {
       const Layer& layer = layers_[i];
       const ptrdiff_t dy_row = stride(layer.width);
-      if (i < last) {
-        hidden_backward(layer, flat_, {}, dy, rows, s.norms[i].from(first, dy_row), nullptr,
-                        gradients);
-      }
-      bias_gradient(layer, dy, dy_row, rows, gradients);
+      block.each([&](int chunk, int skipped, int count) {
+        float* gradients = partials.of(chunk);
+        float* of_chunk = dy + skipped * dy_row;
+        if (i < last) {
+          hidden_backward(layer, flat_, {}, of_chunk, count,
+                          s.norms[i].from(static_cast<int>(first) + skipped, dy_row), nullptr,
+                          gradients);
+        }
+        bias_gradient(layer, of_chunk, dy_row, count, gradients);
+      });
       if (i == 0) break;
       const ptrdiff_t x_row = stride(layers_[i - 1].width);
       float* dx = s.dy[i - 1].get() + begin * x_row;

@@ -28,10 +28,15 @@ inline void relax() {
 
 class Team {
  public:
+  // Of a phase: how many, may be 0, and how many of its own share a thread takes at a time.
+  struct Tasks {
+    int count, most;
+  };
+
   struct Work {
     unsigned phases;
-    std::function<int(unsigned job, int phase)> begin;  // returns the number of tasks, may be 0
-    std::function<void(unsigned job, int phase, int task, int rank)> run;
+    std::function<Tasks(unsigned job, int phase)> begin;
+    std::function<void(unsigned job, int phase, int first, int count, int rank)> run;
     std::function<void(unsigned job, int phase)> end;   // after the last task, unless there was none
   };
 
@@ -44,7 +49,7 @@ class Team {
     {
       const std::lock_guard<std::mutex> lock(mutex_);
       stopped_ = true;
-      open(0);
+      open({});
     }
     for (std::thread& thread : threads_) thread.join();
   }
@@ -78,16 +83,16 @@ class Team {
                  std::memory_order_release);
     }
 
-    // Returns -1 if there is none left.
-    int take(uint32_t token, bool front) {
+    // Take up to `most` from the front, or (0) the last one; returns how many, from `first` on.
+    int take(uint32_t token, int most, int& first) {
       uint64_t now = word.load(std::memory_order_acquire);
       for (;;) {
-        const int first = now >> 16 & 0xffff, last = now & 0xffff;
-        if (now >> 32 != token || first == last) return -1;
-        const uint64_t rest = front ? now + 0x10000 : now - 1;
-        if (word.compare_exchange_weak(now, rest, std::memory_order_acq_rel)) {
-          return front ? first : last - 1;
-        }
+        const int begin = now >> 16 & 0xffff, end = now & 0xffff;
+        if (now >> 32 != token || begin == end) return 0;
+        const int count = most ? std::min(most, end - begin) : 1;
+        first = most ? begin : end - 1;
+        const uint64_t rest = most ? now + (static_cast<uint64_t>(count) << 16) : now - 1;
+        if (word.compare_exchange_weak(now, rest, std::memory_order_acq_rel)) return count;
       }
     }
   };
@@ -112,14 +117,16 @@ class Team {
     }
   }
 
-  // Do one task, from this thread's own share or the end of another's; false: none left.
+  // Do some tasks of this thread's own share or one from the end of another's; false: none left.
   bool work(int rank, uint32_t token) {
     const int size = static_cast<int>(shares_.size());
     for (int i = 0; i < size; ++i) {
-      const int task = shares_[(rank + i) % size].take(token, i == 0);
-      if (task < 0) continue;
-      work_.run(job_, phase_, task, rank);
-      if (left_.fetch_sub(1, std::memory_order_acq_rel) == 1) advance();
+      const int most = i ? 0 : most_.load(std::memory_order_relaxed);
+      int first = 0;
+      const int count = shares_[(rank + i) % size].take(token, most, first);
+      if (!count) continue;
+      work_.run(job_, phase_, first, count, rank);
+      if (left_.fetch_sub(count, std::memory_order_acq_rel) == count) advance();
       return true;
     }
     return false;
@@ -138,9 +145,12 @@ class Team {
   void advance() {
     work_.end(job_, phase_);
     const unsigned phases = work_.phases;
-    int tasks = 0;
-    while (++phase_ < static_cast<int>(phases) && !(tasks = work_.begin(job_, phase_))) continue;
-    if (tasks) {
+    Tasks tasks{};
+    while (++phase_ < static_cast<int>(phases)) {
+      tasks = work_.begin(job_, phase_);
+      if (tasks.count) break;
+    }
+    if (tasks.count) {
       stage_.store(job_ * phases + phase_, std::memory_order_release);
       open(tasks);
       return;
@@ -150,7 +160,7 @@ class Team {
     if (job_ != submitted_) {
       start();
     } else {
-      open(0);
+      open({});
     }
   }
 
@@ -159,11 +169,12 @@ class Team {
     open(work_.begin(job_, 0));
   }
 
-  void open(int tasks) {
+  void open(Tasks tasks) {
     const uint32_t token = token_.load(std::memory_order_relaxed) + 1;
-    const int size = static_cast<int>(shares_.size());
-    left_.store(tasks, std::memory_order_relaxed);
-    for (int i = 0; i < size; ++i) shares_[i].set(token, tasks * i / size, tasks * (i + 1) / size);
+    const int size = static_cast<int>(shares_.size()), n = tasks.count;
+    left_.store(n, std::memory_order_relaxed);
+    most_.store(tasks.most, std::memory_order_relaxed);
+    for (int i = 0; i < size; ++i) shares_[i].set(token, n * i / size, n * (i + 1) / size);
     token_.store(token, std::memory_order_release);
     token_.notify_all();
   }
@@ -177,6 +188,7 @@ class Team {
   int phase_ = 0;
   alignas(64) std::atomic<unsigned> stage_{0};
   alignas(64) std::atomic<uint32_t> token_{0};
+  std::atomic<int> most_{0};
   alignas(64) std::atomic<int> left_{0};
 };
 
