@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from sac_learner.sac.backends import default_threads
 from sac_learner.sac.config import PRESETS
 
 
@@ -59,7 +60,7 @@ class LearnerSettings:
     threads: int = field(
         default=0,
         metadata={
-            'doc': 'Threads of the update; 0: one, which no busy neighbour can stall.',
+            'doc': 'Threads of the update; 0: all processors but two, 1 to 4.',
             'range': (0, 256),
         },
     )
@@ -124,4 +125,4 @@ class LearnerSettings:
 
     def thread_count(self) -> int:
         """Return the number of threads."""
-        return self.threads or 1
+        return self.threads or default_threads()

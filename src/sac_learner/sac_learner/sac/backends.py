@@ -21,11 +21,11 @@ BACKENDS = ('auto', 'native', 'torch', 'reference')
 
 
 def default_threads() -> int:
-    """Return the threads that leave two cores to the agent and the driver, at least 1, at most 3.
+    """Return the threads that leave two cores to the agent and the driver, 1 to 4.
 
-    The calling thread is one of them. Beyond three the small layers of a policy gain little.
+    The calling thread is one of them. More than four were not measured.
     """
-    return max(1, min(3, len(os.sched_getaffinity(0)) - 2))
+    return max(1, min(4, len(os.sched_getaffinity(0)) - 2))
 
 
 class Update(Protocol):
