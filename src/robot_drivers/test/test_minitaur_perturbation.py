@@ -8,11 +8,12 @@ from robot_drivers.minitaur.perturbation import Drawn, Perturbation, Ranges
 
 pytest.importorskip('mujoco')
 
+from robot_drivers.minitaur.simulation import Placement
 from robot_drivers.minitaur.twin import MinitaurTwin
 
 
-def perturbation(seed=0, **ranges):
-    return Perturbation(np.random.default_rng(seed), Ranges(**ranges))
+def perturbation(seed=0, growth=0.0, **ranges):
+    return Perturbation(np.random.default_rng(seed), Ranges(growth=growth, **ranges))
 
 
 def forces(perturbed, seconds, period=0.02):
@@ -21,6 +22,12 @@ def forces(perturbed, seconds, period=0.02):
         perturbed.advance(period)
         found.append(perturbed.force)
     return np.array(found)
+
+
+def grow(twin):
+    """Let the twin's perturbation have grown, as after 200 s of learning."""
+    twin.plant.place(Placement(perturb=1.0))
+    twin.plant._perturbation.advance(Ranges().growth)
 
 
 def test_every_episode_is_another_robot_within_the_ranges():
@@ -54,6 +61,22 @@ def test_pushes_and_pauses_take_turns_after_the_robot_stands():
     assert np.diff(changes).max() * 0.02 <= 1.52
 
 
+def test_perturbation_grows_with_the_time_that_was_perturbed():
+    perturbed = perturbation(growth=200.0)
+    assert perturbed.begin(1.0) == Drawn()
+    assert perturbed.active
+    largest = []
+    for _ in range(30):
+        largest.append(np.linalg.norm(forces(perturbed, 10.0), axis=1).max())
+        robot = perturbed.begin(1.0)
+    assert largest[0] == 0.0
+    assert 0.0 < max(largest[1:6]) <= 5.0
+    assert 15.0 < max(largest[20:]) <= 20.0
+    assert robot != Drawn()
+    perturbed.begin(0.0)
+    assert not perturbed.active
+
+
 @pytest.mark.parametrize('scale', [-0.1, 2.1, np.nan])
 def test_scale_out_of_range_is_refused(scale):
     with pytest.raises(ValueError, match=r'perturb must be in \[0, 2\.0\]'):
@@ -62,6 +85,7 @@ def test_scale_out_of_range_is_refused(scale):
 
 def test_twin_is_changed_and_pushed_until_the_next_reset():
     twin = MinitaurTwin()
+    grow(twin)
     model, data = twin.plant.simulation.model, twin.plant.simulation.data
     nominal = model.body_mass.sum(), model.geom_friction[:, 0].copy()
     twin.reset({'perturb': 1.0})
@@ -81,6 +105,7 @@ def test_twin_is_changed_and_pushed_until_the_next_reset():
 def test_perturbed_episodes_repeat_with_the_seed():
     def end(seed):
         twin = MinitaurTwin(seed=seed)
+        grow(twin)
         for _ in range(2):
             twin.reset({'perturb': 1.0})
             for _ in range(100):

@@ -1,9 +1,10 @@
 """What differs between episodes, so that a policy relies on no single robot and floor.
 
 Each time the simulated robot is put in place, the mass of its body, the strength of its motors and
-the friction of its feet are drawn anew; while it walks it is pushed to and fro. The floor stays as
-flat as it is. Ranges of mass, motors and friction: bulletphysics/bullet3, randomizers of the
-Minitaur; pushes are ours.
+the friction of its feet are drawn anew; while it walks it is pushed to and fro. All of it grows
+from nothing while the robot learns: who is pushed before he can walk learns to stand. The floor
+stays as flat as it is. Ranges of mass, motors and friction: bulletphysics/bullet3, randomizers of
+the Minitaur; pushes and growth are ours.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ LARGEST_SCALE = 2.0  # mass and strength stay well above 0
 
 @dataclass(frozen=True)
 class Ranges:
-    """How much may differ; the scale of an episode multiplies all but the durations."""
+    """How much may differ; the scale of an episode multiplies all but the times."""
 
     mass: float = 0.2  # of the body, more or less by up to this share
     strength: float = 0.2  # of the motors, more or less by up to this share
@@ -29,6 +30,7 @@ class Ranges:
     shortest: float = 0.2  # push, and pause after it [s]
     longest: float = 1.5  # push, and pause after it [s]
     quiet: float = 1.0  # no push while the robot gets onto its feet [s]
+    growth: float = 200.0  # perturbed time until the scale is in full; 0: at once [s]
 
 
 @dataclass(frozen=True)
@@ -48,27 +50,33 @@ class Perturbation:
     """
 
     def __init__(self, random: np.random.Generator, ranges: Ranges | None = None) -> None:
-        """Begin unperturbed."""
+        """Begin unperturbed; what restarts grows anew."""
         self._random = random
         self._ranges = ranges or Ranges()
-        self._scale = 0.0
+        self._wanted = self._scale = 0.0
+        self._time = 0.0
         self._left = 0.0
         self.force = np.zeros(3)
 
     @property
     def active(self) -> bool:
         """Whether this episode is perturbed."""
-        return self._scale > 0.0
+        return self._wanted > 0.0
 
     def begin(self, scale: float) -> Drawn:
         """Begin an episode; nothing is drawn at scale 0.
+
+        Args:
+            scale: Of the perturbation once it has grown.
 
         Raises:
             ValueError: The scale is not in [0, 2].
         """
         if not 0.0 <= scale <= LARGEST_SCALE:
             raise ValueError(f'perturb must be in [0, {LARGEST_SCALE}], got {scale}')
-        self._scale = scale
+        growth = self._ranges.growth
+        self._wanted = scale
+        scale = self._scale = scale * (min(1.0, self._time / growth) if growth > 0.0 else 1.0)
         self._left = self._ranges.quiet
         self.force = np.zeros(3)
         if not self.active:
@@ -82,6 +90,7 @@ class Perturbation:
 
     def advance(self, duration: float) -> None:
         """Let time [s] go by: pushes and pauses take turns."""
+        self._time += duration
         self._left -= duration
         if self._left > 0.0:
             return
