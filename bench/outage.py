@@ -47,7 +47,7 @@ BACK = 15.0  # [s] watched after an outage
 DOMAIN = 80
 EARLIEST, LATEST = 5, 30  # steps of an episode between which the agent is killed
 LATE = 1.5  # [periods] from which a gap is counted
-HERE = 0.005  # [rad] between goal and position of a servo that has just begun to hold; a tick is 0.0015
+HERE = 0.005  # [rad] between goal and position of a servo that begins to hold, three ticks
 DRIVING = 0.05  # [W] from which torques drive an arm; old velocities make less of braking
 
 
