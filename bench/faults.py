@@ -3,6 +3,8 @@
 ./ros2w exec python bench/faults.py                    # print the table
 ./ros2w exec python bench/faults.py --write            # and put it into docs/faults.md
 ./ros2w exec python bench/faults.py --robots sawyer --repeat 5
+
+What fails while the machine itself stands still (see standstill.py) is tried again.
 """
 
 from __future__ import annotations
@@ -11,13 +13,19 @@ import argparse
 import os
 from pathlib import Path
 import sys
+import time
 
 from robot_drivers.faults.fault import Fault, LIMIT, Outcome, run
 from robot_drivers.faults.rigs import RIGS
 from robot_drivers.faults.table import FAULTS
 
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from standstill import Standstill
+
 DOCUMENT = Path(__file__).resolve().parents[1] / 'docs' / 'faults.md'
 MARK = '<!-- generated below by bench/faults.py -->\n'
+TRIES = 5  # of a fault that fails while the machine stands still
 HEAD = """| robot | fault | state reached | worst [ms] | limit [ms] | verdict |
 |---|---|---|---|---|---|
 """
@@ -38,14 +46,15 @@ def main() -> int:
     options = parser.parse_args()
     load = os.getloadavg()[0]
     rows, passed = [], True
-    for fault in (fault for fault in FAULTS if fault.robot in options.robots):
-        attempt, outcome = 0, None
-        while outcome is None or not (outcome.passed or attempt >= options.attempts):
-            attempt += 1
-            outcome = worst([run(fault) for _ in range(options.repeat)])
-        rows.append(row(outcome, attempt))
-        passed &= outcome.passed
-        sys.stderr.write(rows[-1])
+    with Standstill() as standstill:
+        for fault in (fault for fault in FAULTS if fault.robot in options.robots):
+            attempt, outcome = 0, None
+            while outcome is None or not (outcome.passed or attempt >= options.attempts):
+                attempt += 1
+                outcome = worst([inject(fault, standstill) for _ in range(options.repeat)])
+            rows.append(row(outcome, attempt))
+            passed &= outcome.passed
+            sys.stderr.write(rows[-1])
     notes = [
         f'* {1000 * limit:.0f} ms: {why}.\n'
         for limit, why in dict.fromkeys((f.limit, f.why) for f in FAULTS if f.why)
@@ -62,6 +71,17 @@ def main() -> int:
         text = DOCUMENT.read_text()
         DOCUMENT.write_text(text[: text.index(MARK) + len(MARK)] + '\n' + table)
     return 0 if passed else 1
+
+
+def inject(fault: Fault, standstill: Standstill) -> Outcome:
+    """Run a fault, anew where it failed and the machine stood still meanwhile."""
+    for _ in range(TRIES):
+        begun = time.monotonic()
+        outcome = run(fault)
+        if outcome.passed or not standstill.within(begun, time.monotonic()):
+            break
+        sys.stderr.write(f'{fault.robot} {fault.name}: the machine stood still, once more\n')
+    return outcome
 
 
 def worst(outcomes: list[Outcome]) -> Outcome:
