@@ -4,6 +4,8 @@
 """
 
 import argparse
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 import json
 import os
 from pathlib import Path
@@ -11,6 +13,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from typing import Any
 
 from sac_core.bag.transitions import transitions
 from sac_learner.run import metrics
@@ -80,12 +83,25 @@ def figures(run: Path, robots: int) -> dict[str, float]:
         missing += steps[-1].sequence - durable
     return {
         'robots': robots,
-        'transitions/s': (last['steps'] - first['steps']) / span,
+        'transitions/s': sum(_rates(metrics.read(run / 'metrics.jsonl', 'episode'))),
         'updates/s': (last['updates'] - first['updates']) / span,
         'sent': sent,
         'not at the learner': missing,
         'deadlines missed': missed,
     }
+
+
+def _rates(episodes: Iterable[dict[str, Any]]) -> Iterator[float]:
+    """Yield the rate of each robot from the end of its first episode to that of its last [1/s].
+
+    Robots begin one after the other, so that steps of all by time of all would be too few.
+    """
+    ends: dict[str, list[tuple[float, int]]] = defaultdict(list)
+    for episode in episodes:
+        if not episode['evaluation']:
+            ends[episode['agent']].append((episode['time'], episode['length']))
+    for own in ends.values():
+        yield sum(length for _, length in own[1:]) / (own[-1][0] - own[0][0])
 
 
 def main() -> int:
