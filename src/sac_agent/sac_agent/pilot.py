@@ -170,6 +170,10 @@ class Pilot:
         """
         return self._upcoming.conclude(transitions, self.steps) and self.in_episode
 
+    def is_last(self, evaluation: EvaluationRecord) -> bool:
+        """Return whether nothing comes after an evaluation: the steps of the run are used up."""
+        return self._upcoming.is_last(evaluation)
+
     def begin(self, sample: Sample) -> None:
         """Begin an episode where the reset ended."""
         evaluation = self._upcoming.begin(self.steps, self.machine.account['acting'])

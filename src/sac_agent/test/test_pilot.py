@@ -242,6 +242,7 @@ def test_the_last_step_of_all_robots_together_ends_the_episode_and_is_evaluated(
     run.pilot.interrupt(Truncation.SHUTDOWN)
     evaluation = run.episode()[-1].evaluation
     assert (evaluation.steps, evaluation.episodes) == (1, 1)
+    assert run.pilot.is_last(evaluation)
 
 
 def test_a_robot_that_makes_all_steps_by_itself_is_not_evaluated_twice():
@@ -249,7 +250,7 @@ def test_a_robot_that_makes_all_steps_by_itself_is_not_evaluated_twice():
     run.policy()
     run.episode()
     assert not run.pilot.conclude(5)
-    assert run.episode()[-1].evaluation is not None
+    assert run.pilot.is_last(run.episode()[-1].evaluation)
     assert not run.pilot.conclude(6)
     run.begin()
     assert not run.pilot.evaluating

@@ -95,6 +95,11 @@ class Upcoming:
         self.evaluate(self._config.episodes)
         return True
 
+    def is_last(self, evaluation: EvaluationRecord) -> bool:
+        """Return whether nothing comes after an evaluation: the steps of the run are used up."""
+        final = self._config.final
+        return bool(final) and (self._concluded or evaluation.steps >= final)
+
     def tune(self, config: EvaluationConfig) -> None:
         """Use changed live values from now on."""
         self._config = config

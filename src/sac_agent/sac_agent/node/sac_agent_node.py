@@ -246,6 +246,8 @@ class SacAgentNode(LifecycleNode):
         self._files.save_account(self.pilot.machine.account)
         if outcome.evaluation is not None:
             self._reports.evaluation(outcome.evaluation)
+            # Holds until the learner has heard of all robots; a step more would be owed for ever.
+            self._supervisor.ending |= self.pilot.is_last(outcome.evaluation)
             if self.node_config.policy_file:
                 self._files.save_evaluation(outcome.evaluation, self.node_config.policy_file)
                 self.pilot.machine.on(Event.FINISH, time.monotonic(), 'the evaluation is done')
