@@ -110,7 +110,8 @@ def _assignments(learner: dict[str, object]) -> list[str]:
 
     known = {item.name for item in fields(SacConfig)}
     given = [f'{name}={value}' for name, value in learner.items() if name in known]
-    return ['--set', *given] if given else []
+    preset = ['--preset', f'{learner["preset"]}'] if 'preset' in learner else []
+    return [*preset, *(['--set', *given] if given else [])]
 
 
 def _rate(command: list[str], run: Path) -> float:
