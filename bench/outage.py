@@ -62,6 +62,9 @@ def main() -> int:
     parser.add_argument(
         '--gap', type=float, default=1.5, help='allowed between commands [periods]'
     )
+    parser.add_argument(
+        '--back', type=float, default=5.0, help='allowed until new weights act again [s]'
+    )
     parser.add_argument('--settle', type=float, default=SETTLE, help='time before the first [s]')
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # leaves no process behind
@@ -100,6 +103,7 @@ def measure(name: str, options: argparse.Namespace, domain: int, standstill: Sta
                 lambda: child.signal(signal.SIGSTOP),
                 lambda: child.signal(signal.SIGCONT),
                 options.gap,
+                options.back,
                 standstill,
             )
         if options.cut:
@@ -116,6 +120,7 @@ def measure(name: str, options: argparse.Namespace, domain: int, standstill: Sta
                 lambda: loss(1.0),
                 lambda: loss(options.loss),
                 options.gap,
+                options.back,
                 standstill,
             )
         drained = rig.drain(60.0)
@@ -135,6 +140,7 @@ def _outage(
     begin: Callable[[], None],
     end: Callable[[], None],
     allowed: float,
+    soon: float,
     standstill: Standstill,
 ) -> bool:
     """Measure gaps in the command topic during and after an outage, and when weights act again."""
@@ -153,7 +159,7 @@ def _outage(
     back = min((t for t in acting if t > 0.0), default=math.inf)
     calm = Gaps.of(account.commands(rig, begun - BACK, begun), period, standstill)
     print(f'{rig.kind.name:9} {text}: {gaps}; before: {calm}; new weights act after {back:.1f} s')
-    return gaps.largest_running <= allowed and back <= 5.0
+    return gaps.largest_running <= allowed and back <= soon
 
 
 @dataclass(frozen=True)

@@ -215,8 +215,8 @@ def test_a_disk_that_is_full_for_a_while_stops_no_journal(bench, tmp_path):
 # machine is late as well.
 def test_a_stopped_learner_is_invisible_to_the_robot():
     output = run(
-        BENCH / 'outage.py', '--stop', '8', '--settle', '25', '--robots', 'dclaw', '--gap', '30',
-        timeout=300,
+        BENCH / 'outage.py', '--stop', '8', '--settle', '25', '--robots', 'dclaw',
+        '--gap', '30', '--back', '60', timeout=300,
     )  # fmt: skip
     assert 'lost 0, doubled 0' in output
 
@@ -230,6 +230,6 @@ def test_a_bad_network_between_two_hosts_loses_nothing(bench):
         pytest.skip(str(error))
     output = run(
         BENCH / 'outage.py', '--loss', '0.05', '--cut', '5', '--settle', '25', '--robots', 'dclaw',
-        '--gap', '30', timeout=300,
+        '--gap', '30', '--back', '60', timeout=300,
     )  # fmt: skip
     assert 'lost 0, doubled 0' in output
