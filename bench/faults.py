@@ -21,7 +21,7 @@ from robot_drivers.faults.table import FAULTS
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from standstill import Standstill
+from standstill import Standstill, within
 
 DOCUMENT = Path(__file__).resolve().parents[1] / 'docs' / 'faults.md'
 MARK = '<!-- generated below by bench/faults.py -->\n'
@@ -78,7 +78,7 @@ def inject(fault: Fault, standstill: Standstill) -> Outcome:
     for _ in range(TRIES):
         begun = time.monotonic()
         outcome = run(fault)
-        if outcome.passed or not standstill.within(begun, time.monotonic()):
+        if outcome.passed or not within(standstill.spans(), begun, time.monotonic()):
             break
         sys.stderr.write(f'{fault.robot} {fault.name}: the machine stood still, once more\n')
     return outcome

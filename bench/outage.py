@@ -8,10 +8,10 @@ With --stop the learner gets SIGSTOP for so long: the largest gap between two co
 how long after SIGCONT new weights act. With --loss and --cut, agent and learner are on two hosts.
 Where the machine itself stood still for part of a gap (see standstill.py), the gap without that
 time is told as well, and that one is held against the bound. In the end every transition must be
-in the replay exactly once. With --kill-agent the time from
-SIGKILL to rest counts, as the wire of the emulated robot sees it: goals that stay or limp motors,
-damped legs, and for the torques of the Sawyer: position hold, or braking, that is torques other
-than the policy's last ones that drive no joint any more and vanish with the motion.
+in the replay exactly once. With --kill-agent the time from SIGKILL to rest counts, as the wire of
+the emulated robot sees it: goals that stay or limp motors, damped legs, and for the torques of the
+Sawyer: position hold, or braking, that is torques other than the policy's last ones that drive no
+joint any more and vanish with the motion.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from chaos import account
 from chaos.network import Network
 from chaos.rig import KINDS, Rig, Surroundings
-from standstill import Standstill
+from standstill import Span, Standstill, within
 
 EARLY = ('warmup.steps:=50',)
 LEARNER = ('learning_starts:=50',)
@@ -102,8 +102,7 @@ def measure(name: str, options: argparse.Namespace, domain: int, standstill: Sta
                 options.stop,
                 lambda: child.signal(signal.SIGSTOP),
                 lambda: child.signal(signal.SIGCONT),
-                options.gap,
-                options.back,
+                options,
                 standstill,
             )
         if options.cut:
@@ -119,8 +118,7 @@ def measure(name: str, options: argparse.Namespace, domain: int, standstill: Sta
                 options.cut,
                 lambda: loss(1.0),
                 lambda: loss(options.loss),
-                options.gap,
-                options.back,
+                options,
                 standstill,
             )
         drained = rig.drain(60.0)
@@ -139,8 +137,7 @@ def _outage(
     duration: float,
     begin: Callable[[], None],
     end: Callable[[], None],
-    allowed: float,
-    soon: float,
+    options: argparse.Namespace,
     standstill: Standstill,
 ) -> bool:
     """Measure gaps in the command topic during and after an outage, and when weights act again."""
@@ -152,14 +149,15 @@ def _outage(
     ended = time.monotonic()
     time.sleep(BACK)
     period = 1.0 / rig.kind.rate
-    gaps = Gaps.of(account.commands(rig, begun - 1.0, ended + BACK), period, standstill)
+    spans = standstill.spans()
+    gaps = Gaps.of(account.commands(rig, begun - 1.0, ended + BACK), period, spans)
     before = max(versions, default=0)
     # The step that the new weights chose is told a period later, when it is complete.
     acting = [line[0] - ended for line in rig.heard('/agent_status') if line[4] > before]
     back = min((t for t in acting if t > 0.0), default=math.inf)
-    calm = Gaps.of(account.commands(rig, begun - BACK, begun), period, standstill)
+    calm = Gaps.of(account.commands(rig, begun - BACK, begun), period, spans)
     print(f'{rig.kind.name:9} {text}: {gaps}; before: {calm}; new weights act after {back:.1f} s')
-    return gaps.largest_running <= allowed and back <= soon
+    return gaps.largest_running <= options.gap and back <= options.back
 
 
 @dataclass(frozen=True)
@@ -183,12 +181,12 @@ class Gaps:
     paused: bool
 
     @classmethod
-    def of(cls, times: list[float], period: float, standstill: Standstill) -> Gaps:
+    def of(cls, times: list[float], period: float, spans: list[Span]) -> Gaps:
         """Compare commands at some times [s] with the period [s] that they should have."""
         if len(times) < 2:
             return cls(0, math.inf, 0, math.inf, 0, paused=False)
         total = np.diff(times) / period
-        still = np.array([standstill.within(a, b) for a, b in pairwise(times)]) / period
+        still = np.array([within(spans, a, b) for a, b in pairwise(times)]) / period
         running = total - still
         return cls(
             total.size,

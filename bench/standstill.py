@@ -11,6 +11,7 @@ times beside the gaps that they find. Needs permission for real-time priority.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable
 import contextlib
 import os
 from pathlib import Path
@@ -22,6 +23,7 @@ from types import TracebackType
 
 PRIORITY = 90  # above the agent, the driver, and the kernel's threads for interrupts
 SHORTEST = 0.005  # [s] that counts
+Span = tuple[float, float]
 
 
 class Standstill:
@@ -63,27 +65,24 @@ class Standstill:
             watcher.wait()
         self._stack.close()
 
-    def times(self) -> list[tuple[float, float]]:
-        """Return begin and end of each standstill of a processor so far, monotonic times [s]."""
-        found = []
-        for path in self._directory.iterdir():
-            for line in path.read_text().splitlines():
-                begin, end = map(float, line.split())
-                found.append((begin, end))
-        return sorted(found)
-
-    def within(self, begin: float, end: float) -> float:
-        """Return for how long some processor stood still between two times, at the longest [s].
+    def spans(self) -> list[Span]:
+        """Return when some processor stood still so far, ascending, monotonic times [s].
 
         One after the other counts together, for a thread moves from processor to processor.
         """
-        total, reached = 0.0, begin
-        for first, last in self.times():
-            first, last = max(first, reached), min(last, end)
-            if last > first:
-                total += last - first
-                reached = last
-        return total
+        found: list[Span] = []
+        lines = (line for path in self._directory.iterdir() for line in path.open())
+        for begin, end in sorted((float(a), float(b)) for a, b in map(str.split, lines)):
+            if found and begin <= found[-1][1]:
+                found[-1] = (found[-1][0], max(end, found[-1][1]))
+            else:
+                found.append((begin, end))
+        return found
+
+
+def within(spans: Iterable[Span], begin: float, end: float) -> float:
+    """Return how much of the time between two times spans take [s]."""
+    return sum(max(0.0, min(last, end) - max(first, begin)) for first, last in spans)
 
 
 def watch(processor: int) -> None:
@@ -114,7 +113,7 @@ def main() -> int:
             return 1
         begun = time.monotonic()
         time.sleep(options.seconds)
-        spans = merged(standstill.times())
+        spans = standstill.spans()
     for begin, end in spans:
         print(f'after {begin - begun:7.2f} s  {1000 * (end - begin):6.1f} ms')
     total = sum(end - begin for begin, end in spans)
@@ -124,17 +123,6 @@ def main() -> int:
         f'{1000 * longest:.0f} ms, {100 * total / options.seconds:.2f} % of the time'
     )
     return 0
-
-
-def merged(times: list[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Return spans that overlap as one."""
-    spans: list[tuple[float, float]] = []
-    for begin, end in times:
-        if spans and begin <= spans[-1][1]:
-            spans[-1] = (spans[-1][0], max(end, spans[-1][1]))
-        else:
-            spans.append((begin, end))
-    return spans
 
 
 if __name__ == '__main__':
