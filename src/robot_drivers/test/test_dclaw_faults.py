@@ -18,8 +18,8 @@ import pytest
 
 from robot_drivers.dclaw import control_table as table
 from robot_drivers.dclaw import ROBOT
-from robot_drivers.dclaw.bus import DynamixelBus
 from robot_drivers.dclaw.config import ALL_IDS, DclawConfig, JOINTS, LIMIT, REST_POSE
+from robot_drivers.dclaw.dynamixel_bus import DynamixelBus
 from robot_drivers.dclaw.sample import BLOCK
 from robot_drivers.driver import Driver
 from robot_drivers.errors import ConnectionFailedError, MotorFaultError, StaleStateError

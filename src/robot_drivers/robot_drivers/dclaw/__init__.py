@@ -23,9 +23,9 @@ def emulated_time(port: str) -> float:
 
 def create(config: DclawConfig, connection: Connection) -> Robot:
     """Return an unconnected hand on a serial port (sim: the emulator's pseudo-terminal)."""
-    from robot_drivers.dclaw.bus import DynamixelBus
     from robot_drivers.dclaw.camera import create_camera
     from robot_drivers.dclaw.claw import DynamixelClaw
+    from robot_drivers.dclaw.dynamixel_bus import DynamixelBus
 
     lockstep = connection.clock == 'lockstep'
     latency = LOCKSTEP_LATENCY if lockstep else None
