@@ -18,14 +18,17 @@ import pytest
 
 from robot_drivers.dclaw import control_table as table
 from robot_drivers.dclaw import ROBOT
+from robot_drivers.dclaw.claw import DynamixelClaw
 from robot_drivers.dclaw.config import ALL_IDS, DclawConfig, JOINTS, LIMIT, REST_POSE
 from robot_drivers.dclaw.dynamixel_bus import DynamixelBus
+from robot_drivers.dclaw.emulator.bank import ServoBank
 from robot_drivers.dclaw.sample import BLOCK
 from robot_drivers.driver import Driver
 from robot_drivers.errors import ConnectionFailedError, MotorFaultError, StaleStateError
 from robot_drivers.robot import Connection, Robot
 from robot_drivers.safety import Level, SafetyConfig
 from robot_drivers.sim.dclaw import DclawTwin, DirectBus
+from robot_drivers.sim.dclaw_physics import DclawPhysics
 from sac_core.realtime import prefer
 
 QUICK = 0.1  # [s] within this the specified state must be reached
@@ -113,9 +116,9 @@ class BusyBus(DirectBus):
     As on the real one, answers of another length than the question's are passed over.
     """
 
-    def __init__(self, bank, lost: int) -> None:
+    def __init__(self, bank) -> None:
         super().__init__(bank)
-        self.lost = lost  # commands that never arrive
+        self.lost = 0  # commands that never arrive
         self.commands = 0  # that arrived
         self.answers: list[np.ndarray] = []
 
@@ -140,15 +143,19 @@ class BusyBus(DirectBus):
 @pytest.mark.parametrize('late', [0, 1, 2])
 @pytest.mark.parametrize('lost', [0, 1])
 def test_command_is_sent_again_if_it_was_lost_but_not_if_its_answer_is_late(late, lost):
-    twin = DclawTwin()
-    bus = twin.robot.bus = BusyBus(twin.robot.bus.bank, lost)
+    bus = BusyBus(ServoBank(DclawPhysics(), 0.1))
+    claw = DynamixelClaw(bus, DclawConfig(control_period=0.1), 'lockstep')
+    claw.connect()
+    claw.enable()
+    before = claw.read().stamp
+    bus.lost, bus.commands = lost, 0
     for _ in range(late):
         bus.ask(ALL_IDS, table.INDIRECT_DATA, BLOCK.itemsize)
-    before = twin.state.stamp
-    twin.robot.command(REST_POSE)
-    assert twin.robot.read().stamp - before == pytest.approx(0.1)
+    claw.command(REST_POSE)
+    assert claw.read().stamp - before == pytest.approx(0.1)
     assert bus.commands == 1
-    assert twin.robot.counts['lost commands'] == lost
+    assert claw.counts['lost commands'] == lost
+    claw.close()
 
 
 def test_answer_of_another_length_is_passed_over(wall_hand):

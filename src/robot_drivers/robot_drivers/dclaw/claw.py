@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 
 from robot_drivers.dclaw import control_table as table
+from robot_drivers.dclaw.actuator import Actuator
 from robot_drivers.dclaw.bus import Bus
 from robot_drivers.dclaw.camera import Camera
 from robot_drivers.dclaw.config import (
     ALL_IDS,
     DclawConfig,
     JOINTS,
-    MECHANICAL,
     MOTOR_IDS,
     NAMES,
     OFFSET,
@@ -65,15 +65,12 @@ class DynamixelClaw(Robot):
         self.origin: Callable[[], float] = lambda: 0.0  # [s] where lockstep time begins
         self._camera = camera
         self._servos = ServoSetup(bus, config, self.counts)
-        self._torque = np.zeros(COUNT, dtype=bool)  # what we switched on
         self._sampler = Sampler(
-            bus, config, clock, self.counts, moving=lambda: bool(self._torque.any())
+            bus, config, clock, self.counts, moving=lambda: bool(self._actuator.torque.any())
         )
-        self._armed = False
+        self._actuator = Actuator(bus, config, self._sampler, self._servos, self.counts)
         self._current_unit = np.ones(COUNT)  # [Nm] per LSB
         self._state: RobotState | None = None  # last good one
-        self._stale = 0  # failed reads in a row
-        self._goals: Array | None = None  # lockstep: sent, not yet seen to have advanced the robot
 
     # Life
 
@@ -86,10 +83,10 @@ class DynamixelClaw(Robot):
         self.bus.start()
         try:
             self._sampler.begin(self.origin())
-            self._state = self._goals = None
-            self._torque[:] = False
+            self._state = None
+            self._actuator.forget()
             self._current_unit = self._servos.find()
-            self._switch_off()
+            self._actuator.switch_off()
             self._servos.prepare()
             if self._camera is not None:
                 self._camera.start()
@@ -116,21 +113,7 @@ class DynamixelClaw(Robot):
 
     def limp(self) -> None:
         """Switch torque off everywhere and make sure of it, best effort."""
-        try:
-            for _ in range(self.config.retries + 1):
-                self._switch_off()  # nobody confirms it, and one of them may have been lost
-            # With a silent servo there would be no answer, only a time-out.
-            if (
-                not self._stale
-                and self.bus.sync_read(ALL_IDS, table.TORQUE_ENABLE.address, 1).any()
-            ):
-                self._switch_off()
-                self.counts['torque that stayed on'] += 1
-        except RobotError:
-            self.counts['unconfirmed torque off'] += 1
-        self._torque[:] = False
-        self._armed = False
-        self._goals = None
+        self._actuator.limp()
 
     def close(self) -> None:
         """Go limp, then close bus and camera."""
@@ -147,15 +130,14 @@ class DynamixelClaw(Robot):
             sample = self._fetch()
         except StaleStateError as error:
             return self._stale_state(error)
-        if self._goals is not None and self.clock == 'lockstep':
+        if self._actuator.goals is not None and self.clock == 'lockstep':
             sample = self._ensure_advance(sample)
-        on = self._torque.any()
-        if on and sample['error'].any():
+        if self._actuator.torque.any() and sample['error'].any():
             self.limp()
             raise MotorFaultError(
                 fault_text(sample) + '; free the joint, let it cool, then call ~/enable'
             )
-        gone = self._torque & (sample['torque'] == 0)
+        gone = self._actuator.torque & (sample['torque'] == 0)
         if gone.any():
             lost = [i for i, s in zip(ALL_IDS, gone, strict=True) if s]
             self.limp()
@@ -164,12 +146,12 @@ class DynamixelClaw(Robot):
                 'call ~/enable'
             )
         reason = ''
-        if self._armed and (sample['watchdog'] == table.WATCHDOG_TRIPPED).any():
-            reason = self._rearm(sample)
+        if self._actuator.armed and (sample['watchdog'] == table.WATCHDOG_TRIPPED).any():
+            reason = self._actuator.rearm(sample)
         return self._accept(sample, reason)
 
     def _write(self, target: Array) -> None:
-        if not self._torque[: len(JOINTS)].all():
+        if not self._actuator.torque[: len(JOINTS)].all():
             raise MotorFaultError('the fingers are limp; call ~/enable')
         self.move(np.concatenate([target, [np.nan]]))
 
@@ -178,30 +160,16 @@ class DynamixelClaw(Robot):
 
         In lockstep this lets one control period pass.
         """
-        wanted = np.flatnonzero(~np.isnan(goals))
-        inside = np.clip(goals[wanted], MECHANICAL[0, wanted], MECHANICAL[1, wanted])
-        ticks = table.to_ticks(inside, OFFSET[wanted]).astype(int)
-        ids = [ALL_IDS[index] for index in wanted]
-        self._guarded(lambda: self.bus.sync_write(ids, table.GOAL_POSITION, ticks.tolist()))
-        self._goals = goals
+        self._actuator.move(goals)
 
     def set_torque(self, indices: Any, *, on: bool) -> None:
         """Switch servos, by index into NAMES; what comes on holds where it is."""
-        chosen = [int(i) for i in indices if bool(self._torque[int(i)]) != on]
+        chosen = [int(i) for i in indices if bool(self._actuator.torque[int(i)]) != on]
         if not chosen:
             return
         if on:
-            sample = self._fetch()
-            angle = table.to_angle(sample['position'], OFFSET)
-            angle = np.clip(angle, MECHANICAL[0], MECHANICAL[1])
-            goals = table.to_ticks(angle, OFFSET).astype(int)
-            for index in chosen:
-                self._servos.write(ALL_IDS[index], table.BUS_WATCHDOG, 0)
-                self._servos.write(ALL_IDS[index], table.GOAL_POSITION, int(goals[index]))
-        for index in chosen:
-            self._servos.write(ALL_IDS[index], table.TORQUE_ENABLE, int(on))
-            self._torque[index] = on
-        self._arm()
+            self._actuator.aim_here(chosen, self._fetch())
+        self._actuator.switch(chosen, on=on)
 
     def reset(self, goal: Mapping[str, float], timeout: float) -> Iterator[RobotState]:
         """Turn the valve and put the fingers back; see ``dclaw.reset``."""
@@ -222,7 +190,7 @@ class DynamixelClaw(Robot):
         """Return counters and readings for diagnostics."""
         report: dict[str, Any] = {f'bus {name}': n for name, n in sorted(self.bus.errors.items())}
         report |= dict(sorted(self.counts.items()))
-        report['failed reads in a row'] = self._stale
+        report['failed reads in a row'] = self._sampler.missed
         if (sample := self._sampler.last) is not None:
             report['supply [V]'] = round(float(sample['voltage'].min()) * table.VOLTAGE_UNIT, 1)
             report['hottest motor [deg C]'] = int(sample['temperature'].max())
@@ -240,7 +208,7 @@ class DynamixelClaw(Robot):
                 return sample
             ids = [ALL_IDS[index] for index in blank]
             self.counts['servo restarts'] += len(ids)
-            moving = bool(self._torque[blank].any())
+            moving = bool(self._actuator.torque[blank].any())
             if moving:
                 self.limp()
             for servo_id in ids:
@@ -253,7 +221,6 @@ class DynamixelClaw(Robot):
         raise StaleStateError('servos forget their settings at once; check the supply')
 
     def _accept(self, sample: Sample, reason: str = '') -> RobotState:
-        self._stale = 0
         self._state = RobotState(
             stamp=self._sampler.accept(sample),
             position=table.to_angle(sample['position'], OFFSET),
@@ -276,10 +243,10 @@ class DynamixelClaw(Robot):
             return None
 
     def _stale_state(self, error: StaleStateError) -> RobotState:
-        self._stale += 1
+        self._sampler.missed += 1
         self.counts['stale reads'] += 1
         over = (
-            self._stale >= self.config.stale_limit
+            self._sampler.missed >= self.config.stale_limit
             if self.clock == 'lockstep'
             else self._sampler.silence() > self.config.stale_timeout
         )
@@ -295,18 +262,19 @@ class DynamixelClaw(Robot):
         registers asked for then give an answer of another length, which is no late one, and the
         answers after it are none either.
         """
-        assert self._goals is not None
+        goals = self._actuator.goals
+        assert goals is not None
         for _ in range(self.config.retries + 1):
             elapsed = self._sampler.since_last(sample)
             if elapsed is None or elapsed.any():
                 break
             if self._sampler.stood_still():
                 self.counts['lost commands'] += 1
-                self.move(self._goals)
+                self.move(goals)
             else:
                 self.counts['late answers'] += 1
             sample = self._fetch()
-        self._goals = None
+        self._actuator.goals = None
         period = round(self.spec.control_period * 1000)
         elapsed = self._sampler.since_last(sample)
         if elapsed is not None and (took := int(elapsed[0])) != period:
@@ -317,31 +285,6 @@ class DynamixelClaw(Robot):
             )
         return sample
 
-    # Writing
-
-    def _switch_off(self) -> None:
-        for register in (table.TORQUE_ENABLE, table.BUS_WATCHDOG):
-            self.bus.sync_write(ALL_IDS, register, [0] * COUNT)
-
-    def _arm(self) -> None:
-        """Let servos stop by themselves when we fall silent; only those that are on."""
-        units = round(self.config.watchdog / table.WATCHDOG_UNIT)
-        values = [units if on else 0 for on in self._torque]
-        self._guarded(lambda: self.bus.sync_write(ALL_IDS, table.BUS_WATCHDOG, values))
-        self._armed = units > 0 and bool(self._torque.any())
-
-    def _rearm(self, sample: Sample) -> str:
-        """Go on after the watchdog stopped the servos: hold here; torque never went off."""
-        self.counts['watchdog trips'] += 1
-        flags = sample['watchdog'] == table.WATCHDOG_TRIPPED
-        tripped = [i for i, flag in zip(ALL_IDS, flags, strict=True) if flag]
-        self._guarded(lambda: self.bus.sync_write(ALL_IDS, table.BUS_WATCHDOG, [0] * COUNT))
-        goals = table.to_angle(sample['position'], OFFSET)
-        self.move(np.where(self._torque, goals, np.nan))
-        self._goals = None
-        self._arm()
-        return f'bus watchdog stopped motors {tripped}: the driver was silent for too long'
-
     def _reconnect(self) -> None:
         """Open the bus again if it went away."""
         try:
@@ -349,11 +292,3 @@ class DynamixelClaw(Robot):
         except NotConnectedError:
             self.counts['reconnections'] += 1
             self.connect()
-
-    def _guarded(self, transfer: Callable[[], Any]) -> None:
-        """Write; on failure go limp, for nobody knows what the servos got."""
-        try:
-            self._sampler.retried(transfer)
-        except RobotError:
-            self.limp()
-            raise

@@ -35,6 +35,7 @@ class Sampler:
 
     Attributes:
         last: The newest sample that was accepted; None where the servos' clocks began anew.
+        missed: Failed reads in a row, as whoever reads counts them.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class Sampler:
             moving: Whether the hand may move, so that its state must not be old.
         """
         self.last: Sample | None = None
+        self.missed = 0
         self._bus, self._config, self._clock = bus, config, clock
         self._counts, self._moving = counts, moving
         self._mixed = 0  # reads in a row whose clocks disagree
@@ -79,6 +81,7 @@ class Sampler:
 
     def accept(self, sample: Sample) -> float:
         """Take a sample as the newest; return its stamp [s]."""
+        self.missed = 0
         if self.last is not None:
             self._elapsed += int(passed(self.last, sample)[0])
         self.last, self._accepted = sample, time.monotonic()
