@@ -242,14 +242,14 @@ def emulate_minitaur(arrived: list[Array]) -> Iterator[str]:
     from robot_drivers.minitaur.plant import PlantConfig
 
     emulator = Emulator(PlantConfig(), robot_port=0)
-    accept = emulator.plant.accept
+    accept = emulator.robot.plant.accept
 
     def note(message: Any, sequence: int) -> None:
         if message.mode == MODE_POSITION:
             arrived.append(leg.leg_angles(message.target))
         accept(message, sequence)
 
-    emulator.plant.accept = note  # type: ignore[method-assign]
+    emulator.robot.plant.accept = note  # type: ignore[method-assign]
     with _thread(emulator.run):
         yield f'127.0.0.1:{emulator.robot_port}'
         emulator.stop()

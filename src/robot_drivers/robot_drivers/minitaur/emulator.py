@@ -1,4 +1,4 @@
-"""The robot of a simulation: a motor controller behind UDP, with MuJoCo as its body.
+"""The emulated robot as a process: a motor controller behind UDP, with MuJoCo as its body.
 
     minitaur_emulator --clock lockstep --terrain flat
 
@@ -10,9 +10,7 @@ MOCAP and one STATE datagram. On the wall clock the robot lives in real time and
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
-from dataclasses import replace
-import json
+from collections.abc import Sequence
 import select
 import signal
 import socket
@@ -20,21 +18,8 @@ import sys
 import time
 from typing import Any
 
-import numpy as np
-
-from robot_drivers.minitaur.controller import MotorController
-from robot_drivers.minitaur.disturbance import Address, Channel, Disturbance
-from robot_drivers.minitaur.link import (
-    Command,
-    decode,
-    encode,
-    FAULT_OVERHEAT,
-    LinkError,
-    MODE_OFF,
-    MODE_RESET,
-)
-from robot_drivers.minitaur.plant import MinitaurPlant, plant_config, PlantConfig
-from robot_drivers.minitaur.simulation import Placement
+from robot_drivers.minitaur.emulated_robot import EmulatedMinitaur
+from robot_drivers.minitaur.plant import plant_config, PlantConfig
 from robot_drivers.minitaur.terrain import Terrain, TERRAINS
 from sac_core.realtime import prefer
 
@@ -56,7 +41,7 @@ MAX_CATCH_UP = 0.1  # wall clock: what a stalled process loses beyond this is no
 
 
 class Emulator:
-    """One emulated robot: two sockets and a plant, in one thread."""
+    """Two sockets, a clock and the robot behind them, in one thread."""
 
     def __init__(
         self,
@@ -86,26 +71,14 @@ class Emulator:
         """
         if clock not in CLOCKS:
             raise ValueError(f'clock must be one of {CLOCKS}, got {clock!r}')
-        self.plant = MinitaurPlant(config)
+        self.robot = EmulatedMinitaur(config, lockstep=clock == 'lockstep', host_port=host_port)
         self._clock = clock
-        self._host_port = host_port
         self._link = _open(host, robot_port)
         self.robot_port = int(self._link.getsockname()[1])
         wanted = 0 if robot_port == 0 else robot_port + 1
         self._stage = _open(host, wanted if stage_port is None else stage_port)
         self.stage_port = int(self._stage.getsockname()[1])
-        random = np.random.default_rng([config.seed, 1])
-        self._incoming, self._outgoing = Channel(random), Channel(random)
-        self._session = 0
-        self._sequence = 0
-        self._sent = 0
-        self._host: Address | None = None
-        self._answer: list[bytes] = []
-        self._silent_until = self._frozen_until = 0.0
-        self._supply: float | None = None
         self._state_period = 1.0 / state_rate
-        self._running = True
-        self.received = self.rejected = self.repeated = 0
 
     def run(self) -> None:
         """Serve until `stop`."""
@@ -113,7 +86,7 @@ class Emulator:
             if self._clock == 'wall':
                 self._run_wall()
             else:
-                while self._running:
+                while self.robot.running:
                     self._serve(0.1)
         finally:
             self._link.close()
@@ -121,170 +94,50 @@ class Emulator:
 
     def stop(self) -> None:
         """End `run` within a tenth of a second; may be called from a signal handler."""
-        self._running = False
+        self.robot.running = False
 
     def _run_wall(self) -> None:
-        period = self.plant.config.controller.period
+        robot = self.robot
+        period = robot.plant.config.controller.period
         physics = state = time.monotonic()
-        while self._running:
+        while robot.running:
             now = time.monotonic()
             physics = max(physics, now - MAX_CATCH_UP)
             due = int((now - physics) / period)
-            if due > 0 and now >= self._frozen_until:
-                self.plant.advance(due)
+            if due > 0 and not robot.frozen(now):
+                robot.plant.advance(due)
             physics += due * period
-            if now >= state and now >= self._frozen_until:
+            if now >= state and not robot.frozen(now):
                 state = max(state + self._state_period, now)
-                if self._host is not None:
-                    self._report(now)
+                if robot.host is not None:
+                    robot.report(now)
             self._serve(max(0.0, min(physics + period, state) - time.monotonic()))
 
     def _serve(self, timeout: float) -> None:
         """Wait for a datagram for at most ``timeout`` [s], and handle everything that is there."""
+        robot = self.robot
         now = time.monotonic()
-        due = [t - now for t in (self._incoming.next_arrival, self._outgoing.next_arrival) if t]
+        due = [t - now for t in (robot.incoming.next_arrival, robot.outgoing.next_arrival) if t]
         ready, _, _ = select.select(
             [self._link, self._stage], [], [], max(0.0, min([timeout, *due]))
         )
         now = time.monotonic()
         if self._link in ready:
             data, address = self._link.recvfrom(2048)
-            if now >= self._frozen_until:
-                self._incoming.put(data, address, now)
-        for data, address in self._incoming.take(now):
-            self._on_datagram(data, address, now)
+            if not robot.frozen(now):
+                robot.incoming.put(data, address, now)
+        robot.work(now)
         if self._stage in ready:
             data, address = self._stage.recvfrom(65536)
-            self._stage.sendto(self._on_request(data, now), address)
+            self._stage.sendto(robot.request(data, now), address)
         self._flush()
 
     def _flush(self) -> None:
-        for data, address in self._outgoing.take(time.monotonic()):
+        for data, address in self.robot.outgoing.take(time.monotonic()):
             try:
                 self._link.sendto(data, address)
             except OSError:
-                self._host = None  # the host is gone; the next command tells a new one
-
-    def _on_datagram(self, data: bytes, address: Address, now: float) -> None:
-        try:
-            datagram = decode(data)
-        except LinkError:
-            self.rejected += 1
-            return
-        command = datagram.body
-        if not isinstance(command, Command):
-            self.rejected += 1
-            return
-        if datagram.session != self._session:
-            if command.mode not in (MODE_OFF, MODE_RESET):  # nobody may resume what was limp
-                self.rejected += 1
-                return
-            self._session, self._sequence = datagram.session, 0
-        self._host = (address[0], self._host_port or address[1])
-        if datagram.sequence <= self._sequence:
-            self.repeated += 1
-            if datagram.sequence == self._sequence and self._clock == 'lockstep':
-                self._send(self._answer, now)
-            return
-        self.received += 1
-        self._sequence = datagram.sequence
-        self.plant.accept(command, datagram.sequence)
-        if self._clock == 'lockstep':
-            self.plant.advance(round(command.period / self.plant.config.controller.period))
-            self._report(now)
-
-    def _report(self, now: float) -> None:
-        state = self.plant.state()
-        self._sent += 1
-        if self._supply is not None:
-            state = replace(state, supply=self._supply)
-        self._answer = [
-            encode(self.plant.mocap(), session=self._session, sequence=self._sent),
-            encode(state, session=self._session, sequence=self._sent),
-        ]
-        self._send(self._answer, now)
-
-    def _send(self, datagrams: Sequence[bytes], now: float) -> None:
-        if now < self._silent_until or self._host is None:
-            return
-        for data in datagrams:
-            self._outgoing.put(data, self._host, now)
-
-    def _on_request(self, data: bytes, now: float) -> bytes:
-        try:
-            request = json.loads(data)
-            op = request.pop('op')
-            handler: Callable[..., dict[str, Any] | None] = getattr(self, f'_do_{op}')
-            answer = {'ok': True, **(handler(now=now, **request) or {})}
-        except (ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
-            answer = {'ok': False, 'error': f'{type(error).__name__}: {error}'}
-        return json.dumps(answer).encode()
-
-    def _do_place(
-        self,
-        *,
-        now: float,
-        x: float = 0.0,
-        y: float = 0.0,
-        yaw: float = 0.0,
-        perturb: float = 0.0,
-    ) -> None:
-        del now
-        self.plant.place(Placement(float(x), float(y), float(yaw), float(perturb)))
-
-    def _do_tip(self, *, now: float, roll: float) -> None:
-        del now
-        data = self.plant.simulation.data
-        data.qpos[2] = 0.3
-        data.qpos[3:7] = np.cos(roll / 2), np.sin(roll / 2), 0.0, 0.0
-
-    def _do_push(self, *, now: float, velocity: Sequence[float]) -> None:
-        del now
-        self.plant.simulation.data.qvel[:3] += np.asarray(velocity, dtype=float)
-
-    def _do_disturb(self, *, now: float, **arguments: float) -> None:
-        del now
-        self._incoming.disturbance = self._outgoing.disturbance = Disturbance(**arguments)
-
-    def _do_overheat(self, *, now: float, motors: Sequence[int]) -> None:
-        del now
-        self.plant.controller.shut_down(motors)
-
-    def _do_supply(self, *, now: float, volts: float) -> None:
-        del now
-        self._supply = float(volts)
-
-    def _do_silence(self, *, now: float, seconds: float) -> None:
-        self._silent_until = now + float(seconds)
-
-    def _do_freeze(self, *, now: float, seconds: float) -> None:
-        self._frozen_until = now + float(seconds)
-
-    def _do_restart(self, *, now: float) -> None:
-        del now
-        self.plant.controller = MotorController(self.plant.config.controller)
-        self.plant.ticks = 0
-        self._session = self._sequence = self._sent = 0
-        self._host = None
-
-    def _do_status(self, *, now: float) -> dict[str, Any]:
-        del now
-        controller = self.plant.controller
-        return {
-            'time': self.plant.time,
-            'mode': controller.mode,
-            'faults': controller.faults,
-            'shut_motors': controller.shut_motors,
-            'overheat': bool(controller.faults & FAULT_OVERHEAT),
-            'position': self.plant.simulation.position.tolist(),
-            'received': self.received,
-            'rejected': self.rejected,
-            'repeated': self.repeated,
-        }
-
-    def _do_quit(self, *, now: float) -> None:
-        del now
-        self.stop()
+                self.robot.host = None  # it is gone; the next command tells a new one
 
 
 def parse(arguments: Sequence[str]) -> tuple[PlantConfig, dict[str, Any]]:
