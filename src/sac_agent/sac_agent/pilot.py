@@ -5,19 +5,18 @@ next command), then `sent` (when it was published).
 """
 
 import numpy as np
-import yaml
 
 from sac_agent.action.mapper import ActionMapper, Command
 from sac_agent.action.selection import ActionSelector, Decision
+from sac_agent.agent_spec import agent_spec
 from sac_agent.config import RobotConfig
 from sac_agent.episode.machine import EpisodeMachine, State
 from sac_agent.episode.rollout import Rollout
 from sac_agent.episode.upcoming import Upcoming
-from sac_agent.errors import ConfigError
-from sac_agent.observation.builder import ObservationBuilder
-from sac_agent.observation.image import ImageDelay
+from sac_agent.observation.observer import Observer
 from sac_agent.observation.sensors import layout_of, readers
 from sac_agent.policy.store import PolicyStore
+from sac_agent.randomness import session_streams
 from sac_agent.records import (
     Array,
     EpisodeRecord,
@@ -28,9 +27,9 @@ from sac_agent.records import (
     Sample,
     Truncation,
 )
-from sac_agent.settings import plain
+from sac_agent.tasks.reward import WeightedReward
 from sac_agent.tasks.task import make_task
-from sac_core.spec import AgentSpec, ObservationSpec
+from sac_core.spec import AgentSpec
 
 
 class Pilot:
@@ -74,54 +73,41 @@ class Pilot:
             config.task, config.task_parameters, self.layout, config.control_period
         )
         self.mapper = ActionMapper(config.actions, self.layout, config.control_period)
-        self._builder = ObservationBuilder(
-            config.observation, self.layout, self.mapper.names, self.task
-        )
+        self._observer = Observer(config.observation, self.layout, self.mapper.names, self.task)
         self.spec = self._make_spec(stream_id)
-        self._weights = self._reward_weights(config)
+        self._reward = WeightedReward(self.task, config.reward_weights)
         self.policies = PolicyStore(self.spec)
         self.machine = EpisodeMachine(now, progress.account)
         self.steps = progress.steps
         self.deadline_misses = 0
         self.last_age = self.last_latency = 0.0
-        # A restarted session continues with other numbers, not with those it had already.
-        seed = np.random.SeedSequence([config.seed, progress.episodes])
-        noise, uniform, goals, evaluation_goals = (np.random.default_rng(s) for s in seed.spawn(4))
+        random = session_streams(config.seed, progress.episodes)
         self._selector = ActionSelector(
-            config, self.mapper, self.policies, noise=noise, uniform=uniform
+            config, self.mapper, self.policies, noise=random.noise, uniform=random.uniform
         )
         self._upcoming = Upcoming(
             config.evaluation,
             self.task,
             self.policies,
             steps=progress.steps,
-            goals=goals,
-            evaluation_goals=evaluation_goals,
+            goals=random.goals,
+            evaluation_goals=random.evaluation_goals,
         )
         self._episodes = progress.episodes
         self._rollout: Rollout | None = None
         self._latest: Sample | None = None
         self._observed: Observed | None = None
         self._decision: Decision | None = None
-        self._stop: Truncation = Truncation.NONE
-        self._images = ImageDelay(config.observation.delay)
         self._human: Array | None = None
 
     def _make_spec(self, stream_id: str) -> AgentSpec:
-        config, size = self.config, self.config.image.size
-        return AgentSpec(
-            agent_id=config.agent_id or 'robot',
-            stream_id=stream_id,
-            task=config.task,
-            control_period=config.control_period,
-            observation=ObservationSpec(
-                names=self._builder.names,
-                image_shape=(size, size, 3) if config.image.source else None,
-            ),
+        return agent_spec(
+            self.config,
+            stream_id,
+            observation_names=self._observer.names,
             action_names=self.mapper.names,
             sensor_names=self.layout.names,
             reward_names=self.task.reward_names,
-            config=yaml.safe_dump(plain(config), sort_keys=True),
         )
 
     # Episodes
@@ -178,10 +164,8 @@ class Pilot:
         """Begin an episode where the reset ended."""
         evaluation = self._upcoming.begin(self.steps, self.machine.account['acting'])
         self._rollout = Rollout(self._episodes, evaluation)
-        self._stop = Truncation.NONE
         self._selector.reset()
-        self._builder.reset()
-        self._images.clear()
+        self._observer.reset()
         self._decision = None
         self._observed = self._observe(sample)
         self._rollout.sensors.append(sample.raw)
@@ -200,18 +184,17 @@ class Pilot:
         if late and not decision.deadline_missed:
             decision.deadline_missed = True
             self.deadline_misses += 1
-        self._builder.remember(decision.action)
+        self._observer.remember(decision.action)
         observed = self._observe(sample)
         action = decision.action.astype(np.float64)
-        terms = self.task.reward(
+        terms = self._reward.terms(
             decision.observation.sensors, action, sample.raw, rollout.actions[-3:]
         )
-        terms = np.asarray(terms, dtype=np.float64) * self._weights
         terminated = self.task.terminated(sample.raw)
         rollout.append(action, terms, sample.raw)
         if not rollout.evaluation:
             self.steps += 1
-        truncation = Truncation.NONE if terminated else self._truncation(rollout)
+        truncation = Truncation.NONE if terminated else rollout.truncation(self.config, self.steps)
         dropped = decision.deadline_missed and self.config.timing.drop_late
         record = None
         if not dropped:
@@ -228,7 +211,7 @@ class Pilot:
         """Truncate the episode at the next observation; return False if there is none to end."""
         if self._rollout is None or self._decision is None:
             return False
-        self._stop = reason
+        self._rollout.stop = reason
         return True
 
     def interrupt(self, reason: Truncation) -> Outcome:
@@ -267,9 +250,7 @@ class Pilot:
         self.last_age, self.last_latency = age, latency
         self.deadline_misses += missed
         if self._decision is not None:
-            self._decision.observation_age = age
-            self._decision.command_latency = latency
-            self._decision.deadline_missed = missed
+            self._decision.sent(age, latency, missed=missed)
 
     def human(self, commands: dict[str, Array] | None) -> None:
         """Let a person's command values, by channel, replace the policy; None: let go."""
@@ -286,37 +267,17 @@ class Pilot:
         Raises:
             ConfigError: A value does not fit.
         """
-        weights = self._reward_weights(config)
-        self.config, self._weights = config, weights
+        reward = WeightedReward(self.task, config.reward_weights)
+        self.config, self._reward = config, reward
         self.spec = self._make_spec(self.spec.stream_id)
         self._selector.tune(config)
         self._upcoming.tune(config.evaluation)
-
-    def _reward_weights(self, config: RobotConfig) -> Array:
-        names = self.task.reward_names
-        for name in config.reward_weights:
-            if name not in names:
-                raise ConfigError(
-                    f'reward_weights.{name}: unknown reward term; there are {", ".join(names)}'
-                )
-        return np.array([config.reward_weights.get(name, 1.0) for name in names])
 
     # Within a step
 
     def _observe(self, sample: Sample) -> Observed:
         self._latest = sample
-        image = None if sample.image is None else self._images.push(sample.image)
-        return Observed(sample.stamp, self._builder.push(sample.raw), image, sample.raw)
-
-    def _truncation(self, rollout: Rollout) -> Truncation:
-        if self._stop is not Truncation.NONE:
-            return self._stop
-        if rollout.length >= self.config.episode.time_limit:
-            return Truncation.TIME_LIMIT
-        # The learner asks for no more steps, only for the last evaluation.
-        if not rollout.evaluation and self.steps == self.config.evaluation.final:
-            return Truncation.SHUTDOWN
-        return Truncation.NONE
+        return self._observer.observe(sample)
 
     def _end(
         self, terminated: bool, truncation: Truncation
@@ -324,7 +285,6 @@ class Pilot:
         rollout = self._rollout
         assert rollout is not None  # callers check
         self._rollout = self._observed = self._decision = None
-        self._stop = Truncation.NONE
         self._episodes += 1
         record = rollout.summary(
             self.task,

@@ -43,6 +43,12 @@ class Decision:
     command_latency: float = 0.0
     deadline_missed: bool = False
 
+    def sent(self, age: float, latency: float, *, missed: bool) -> None:
+        """Note when the command was published; arguments as those of the fields."""
+        self.observation_age = age
+        self.command_latency = latency
+        self.deadline_missed = missed
+
 
 class ActionSelector:
     """Chooses one action per observation.

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from sac_agent.action.selection import Decision
+from sac_agent.config import RobotConfig
 from sac_agent.records import Array, EpisodeRecord, Observed, StepRecord, Truncation
 from sac_agent.tasks.task import Task, Trajectory
 
@@ -20,6 +21,7 @@ class Rollout:
         actions: Each (A,), in [-1, 1].
         rewards: Weighted reward terms, each (R,).
         segment_start: Whether the next step does not follow a recorded one.
+        stop: Why the episode shall be cut at its next observation, if it shall.
     """
 
     number: int
@@ -28,6 +30,7 @@ class Rollout:
     actions: list[Array] = field(default_factory=list)
     rewards: list[Array] = field(default_factory=list)
     segment_start: bool = True
+    stop: Truncation = Truncation.NONE
 
     @property
     def length(self) -> int:
@@ -39,6 +42,22 @@ class Rollout:
         self.actions.append(action)
         self.rewards.append(rewards)
         self.sensors.append(sensors)
+
+    def truncation(self, config: RobotConfig, steps: int) -> Truncation:
+        """Return why the episode is cut after its last step, if it is.
+
+        Args:
+            config: In force.
+            steps: Training steps of the stream so far.
+        """
+        if self.stop is not Truncation.NONE:
+            return self.stop
+        if self.length >= config.episode.time_limit:
+            return Truncation.TIME_LIMIT
+        # The learner asks for no more steps, only for the last evaluation.
+        if not self.evaluation and steps == config.evaluation.final:
+            return Truncation.SHUTDOWN
+        return Truncation.NONE
 
     def record(
         self, decision: Decision, observed: Observed, *, terminated: bool, truncation: Truncation

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sac_agent.action.smoothing import LatentNoise
+from sac_agent.randomness import session_streams
 from sac_agent.tools.difference import expect_same
 
 Array = npt.NDArray[np.float64]
@@ -24,7 +25,7 @@ class NoiseSource:
         """Begin without a session.
 
         Args:
-            child: Which of the generators that a session spawns from its seed.
+            child: Which of the generators of a session, in the order of `RandomStreams`.
             sessions: Episodes at which sessions began; shared, and added to.
         """
         self._child = child
@@ -78,8 +79,7 @@ class NoiseSource:
         return None
 
     def _fresh(self, start: int) -> LatentNoise:
-        sequence = np.random.SeedSequence([self._seed, start])
-        rng = np.random.default_rng(sequence.spawn(4)[self._child])
+        rng = session_streams(self._seed, start)[self._child]
         return LatentNoise(self._size, self._correlation, rng)
 
 
