@@ -56,6 +56,11 @@ class ControlLoop:
         """Whether a simulated robot waits for learning."""
         return self._lockstep and self._held_back(self._unsent)
 
+    @property
+    def waits_for_learner(self) -> bool:
+        """Whether a step that could be taken waits for learning."""
+        return self.acting and self._pilot.wants_action and self.held_back
+
     def note(self, sample: Sample) -> None:
         """Take the newest sample without acting on it."""
         self._latest = sample

@@ -1,7 +1,7 @@
 """ROS parameters of the agent node: described, checked, and live where that is safe."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any, get_type_hints
 
 from rcl_interfaces.msg import (
@@ -39,6 +39,7 @@ _FOREIGN = ('use_sim_time', 'start_type_description_service', 'qos_overrides')
 def read(node: Node) -> tuple[RobotConfig, NodeConfig]:
     """Return both configurations of a node that declares its parameters from overrides.
 
+    An agent without a name is called after the namespace of its node.
     Live parameters that no file gives are declared with their defaults.
 
     Raises:
@@ -47,7 +48,7 @@ def read(node: Node) -> tuple[RobotConfig, NodeConfig]:
     given = _values(node)
     own = {name: value for name, value in given.items() if name in _NODE_NAMES}
     node_config = load(NodeConfig, own)
-    config = from_parameters({n: v for n, v in given.items() if n not in _NODE_NAMES})
+    config = _robot_config(node, given)
     for name, value in _defaults(config).items():
         if name not in given:
             node.declare_parameter(name, value, ParameterDescriptor(dynamic_typing=True))
@@ -73,9 +74,8 @@ def on_change(node: Node, apply: Callable[[RobotConfig, Mapping[str, Any]], None
         fixed = [name for name in changes if not is_live(name)]
         if fixed:
             return SetParametersResult(successful=False, reason=f'{fixed[0]} is fixed at start')
-        given = {n: v for n, v in _values(node).items() if n not in _NODE_NAMES}
         try:
-            apply(from_parameters(given | changes), changes)
+            apply(_robot_config(node, _values(node) | changes), changes)
         except ConfigError as error:
             return SetParametersResult(successful=False, reason=str(error))
         return SetParametersResult(successful=True)
@@ -87,6 +87,13 @@ def is_live(name: str) -> bool:
     """Return whether a parameter may change while the agent runs."""
     item = _descriptions(RobotConfig).get(name)
     return name.startswith('reward_weights.') or bool(item and item.metadata.get('live'))
+
+
+def _robot_config(node: Node, values: Mapping[str, Any]) -> RobotConfig:
+    config = from_parameters({n: v for n, v in values.items() if n not in _NODE_NAMES})
+    if config.agent_id:
+        return config
+    return replace(config, agent_id=node.get_namespace().strip('/').replace('/', '.') or 'robot')
 
 
 def _values(node: Node) -> dict[str, Any]:

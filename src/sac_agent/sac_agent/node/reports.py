@@ -1,5 +1,6 @@
 """What the agent node publishes about itself, and keeps in the journal."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
@@ -18,6 +19,8 @@ from sac_agent.records import EpisodeRecord, EvaluationRecord, StepRecord
 from sac_core import qos
 from sac_core.convert import spec_to_msg
 
+STATUS_PERIOD = 1.0  # [s] between two, as long as nothing happens
+
 
 class Reports:
     """Publishes steps, episodes, evaluations, status and diagnostics."""
@@ -30,6 +33,8 @@ class Reports:
         self._files = files
         self._agent_id = pilot.spec.agent_id
         self._first = 1
+        self._last_status = 0.0
+        self._told: tuple[State, str] | None = None
         self._spec = node.create_publisher(AgentSpec, 'agent_spec', qos.LATCHED)
         self._status = node.create_publisher(AgentStatus, 'agent_status', qos.STATUS)
         self._episode = node.create_publisher(EpisodeSummary, 'episode', qos.STATUS)
@@ -41,6 +46,12 @@ class Reports:
         message = spec_to_msg(self._pilot.spec)
         message.first_sequence = self._first = self._sender.status().first
         self._publish(self._spec, message, '/agent_spec')
+
+    def change(self, changes: Mapping[str, Any]) -> None:
+        """Introduce the agent anew, and log the values that have changed, by name."""
+        self.spec()  # the learner keeps the configuration in its checkpoints
+        for name, value in changes.items():
+            self._node.get_logger().info(f'from step {self._pilot.steps} on {name} is {value}')
 
     def step(self, record: StepRecord) -> None:
         """Send one executed step."""
@@ -73,13 +84,34 @@ class Reports:
                 'evaluation'
             )
 
-    def status(self, reason: str = '') -> None:
+    def up(self) -> None:
+        """Log what the agent is, and where it goes on."""
+        pilot, config = self._pilot, self._pilot.config
+        self._node.get_logger().info(
+            f'{self._agent_id} is up: task {config.task}, {config.control_rate:g} Hz, '
+            f'{pilot.spec.observation.vector_size} observations, '
+            f'{pilot.spec.action_size} actions, episode {pilot.episode}, step {pilot.steps}'
+        )
+
+    def status_is_due(self, now: float) -> bool:
+        """Return whether the state has changed, or was told a while ago.
+
+        Args:
+            now: Monotonic time [s].
+        """
+        machine = self._pilot.machine
+        changed = (machine.state, machine.reason) != self._told
+        return changed or now - self._last_status >= STATUS_PERIOD
+
+    def status(self, now: float, reason: str = '') -> None:
         """Publish state and diagnostics.
 
         Args:
+            now: Monotonic time [s].
             reason: Why the agent waits within a state, instead of the state's own reason.
         """
         pilot, machine = self._pilot, self._pilot.machine
+        self._told, self._last_status = (machine.state, machine.reason), now
         courier = self._sender.status()
         account = machine.account
         if courier.first != self._first:

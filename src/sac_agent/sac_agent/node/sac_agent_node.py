@@ -5,8 +5,6 @@ returns at once.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from pathlib import Path
 import signal
 import sys
 import time
@@ -34,17 +32,16 @@ from sac_agent.node.reports import Reports
 from sac_agent.node.run_files import RunFiles
 from sac_agent.node.sender import make_sender, Sender
 from sac_agent.node.sensor_input import message_type, SensorInput
+from sac_agent.node.shutdown import Shutdown
 from sac_agent.node.supervisor import Supervisor
 from sac_agent.pilot import Pilot
-from sac_agent.policy.network import NumpyPolicy
+from sac_agent.policy.policy_file import read_policy
 from sac_agent.records import Outcome, Progress, Truncation
 from sac_core import qos
-from sac_core.policy_format import load_policy, PolicyFormatError
 from sac_core.realtime import prefer
 from sac_core.startup import CONFIGURATION_ERROR
 
 HOUSEKEEPING = 0.05  # [s]
-STATUS_PERIOD = 1.0  # [s]
 
 
 class SacAgentNode(LifecycleNode):
@@ -57,16 +54,12 @@ class SacAgentNode(LifecycleNode):
             ConfigError: A parameter is not admissible.
         """
         super().__init__('sac_agent', automatically_declare_parameters_from_overrides=True)
-        config, self.node_config = parameters.read(self)
-        if not config.agent_id:
-            name = self.get_namespace().strip('/').replace('/', '.') or 'robot'
-            config = replace(config, agent_id=name)
-        self.config: RobotConfig = config
-        self.lockstep = config.trigger == 'observation'
+        self.config, self.node_config = parameters.read(self)
+        self.lockstep = self.config.trigger == 'observation'
         self.exit_code: int | None = None
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
         # All of the configuration is resolved once here, so that mistakes end the process.
-        Pilot(config, now=0.0)
+        Pilot(self.config, now=0.0)
         self._open = False
 
     # Lifecycle
@@ -103,15 +96,12 @@ class SacAgentNode(LifecycleNode):
         self.pilot = Pilot(
             config, now=time.monotonic(), stream_id=self._sender.stream_id, progress=progress
         )
-        self._last_status = 0.0
-        self._told: tuple[State, str] | None = None
-        self._shutdown_by: float | None = None
         self._connect()
         self._open = True
         if node_config.policy_file:
             try:
-                self._use_policy_file(Path(node_config.policy_file))
-            except (PolicyFormatError, ValueError) as error:
+                self._use_policy_file(node_config.policy_file)
+            except ValueError as error:
                 self.get_logger().fatal(f'policy_file: {error}')
                 self.exit_code = CONFIGURATION_ERROR
                 return TransitionCallbackReturn.FAILURE
@@ -162,6 +152,7 @@ class SacAgentNode(LifecycleNode):
             end_episode=self._supervisor.stop_episode,
             pass_on=self._loop.pass_on,
         )
+        self._shutdown = Shutdown(pilot, self._supervisor, self._learner)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Start to act as soon as sensors and driver are there."""
@@ -174,13 +165,7 @@ class SacAgentNode(LifecycleNode):
             self._timers.append(
                 self.create_timer(period, self._supervisor.on_tick, clock=self._steady)
             )
-        self.get_logger().info(
-            f'{self.config.agent_id} is up: task {self.config.task}, '
-            f'{self.config.control_rate:g} Hz, '
-            f'{self.pilot.spec.observation.vector_size} observations, '
-            f'{self.pilot.spec.action_size} actions, episode {self.pilot.episode}, '
-            f'step {self.pilot.steps}'
-        )
+        self._reports.up()
         return super().on_activate(state)
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -202,21 +187,9 @@ class SacAgentNode(LifecycleNode):
         self._files.policy.close()
         self._sender.close()
 
-    def _use_policy_file(self, path: Path) -> None:
-        if path.is_dir():
-            found = sorted(path.rglob('policy*.safetensors'))
-            if not found:
-                raise ValueError(f'{path} holds no policy*.safetensors; give the file itself')
-            path = found[-1]
-        architecture, arrays, metadata = load_policy(path)
-        given = metadata.get('spec_hash', '')
-        if given and given != self.pilot.spec.spec_hash():
-            raise ValueError(
-                f'{path} was trained for spec {given}, this agent has '
-                f'{self.pilot.spec.spec_hash()}: observation, actions or rate differ'
-            )
-        version = int(metadata.get('version', '0') or 0)
-        self.pilot.policies.use(NumpyPolicy(architecture, arrays), version)
+    def _use_policy_file(self, path: str) -> None:
+        policy, version = read_policy(path, self.pilot.spec.spec_hash())
+        self.pilot.policies.use(policy, version)
         self.pilot.evaluate(self.node_config.evaluation_episodes)
 
     # Learning
@@ -259,43 +232,28 @@ class SacAgentNode(LifecycleNode):
         """Watch over everything, tell the state when it changes or a while has passed."""
         self._operators.watch()
         self._supervisor.watch()
-        now, machine = time.monotonic(), self.pilot.machine
-        told = (machine.state, machine.reason)
-        if told != self._told or now - self._last_status >= STATUS_PERIOD:
-            self._told, self._last_status = told, now
-            waits = self._loop.acting and self.pilot.wants_action and self._loop.held_back
-            self._reports.status('waits for the learner' if waits else '')
+        now = time.monotonic()
+        if self._reports.status_is_due(now):
+            waits = self._loop.waits_for_learner
+            self._reports.status(now, 'waits for the learner' if waits else '')
 
     def _tune(self, config: RobotConfig, changes: Mapping[str, Any]) -> None:
-        config = replace(config, agent_id=self.config.agent_id)
         self.pilot.tune(config)
         self.config = config
         self._files.save_change(time.time(), self.pilot.steps, changes)
-        self._reports.spec()  # the learner keeps the configuration in its checkpoints
-        for name, value in changes.items():
-            self.get_logger().info(f'from step {self.pilot.steps} on {name} is {value}')
+        self._reports.change(changes)
 
     # Shutdown
 
     def ask_to_end(self) -> None:
         """End after the step under way, once the learner has everything, or a second later."""
-        if self._shutdown_by is None and self._open:
-            self._shutdown_by = time.monotonic() + 1.0
-            self._supervisor.ending = True
-            if not self.pilot.stop_after_step(Truncation.SHUTDOWN):
-                self._supervisor.stop_episode(Truncation.SHUTDOWN)
+        if self._open:
+            self._shutdown.ask()
 
     @property
     def ended(self) -> bool:
         """Whether nothing is left to do."""
-        if self.exit_code is not None or not self._open:
-            return True
-        if self._shutdown_by is None:
-            return False
-        if time.monotonic() >= self._shutdown_by:
-            return True
-        owed = self._learner is not None and self._learner.owes_acknowledgements
-        return not (self.pilot.in_episode or owed)
+        return self.exit_code is not None or not self._open or self._shutdown.done
 
 
 def main() -> None:
