@@ -93,7 +93,7 @@ def test_enable_holds_the_measured_pose(lockstep):
     robot.connect()
     before = robot.read().position[8:]
     robot.enable()
-    np.testing.assert_allclose(robot._target, before, atol=1e-6)
+    np.testing.assert_allclose(robot._actuator.target, before, atol=1e-6)
     assert lockstep.status()['mode'] == MODE_POSITION
 
 

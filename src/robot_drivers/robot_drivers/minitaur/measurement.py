@@ -8,7 +8,7 @@ import numpy as np
 
 from robot_drivers.minitaur import leg
 from robot_drivers.minitaur.config import MinitaurConfig, Wiring
-from robot_drivers.minitaur.link import FAULTS, Mocap, State
+from robot_drivers.minitaur.link import FAULTS, Mocap, MODES, State
 from robot_drivers.robot import Array, Imu, Pose, RobotState
 
 
@@ -60,6 +60,17 @@ class Measurement:
     def shut(self, state: State) -> list[str]:
         """Return the names of the motors that the controller switched off."""
         return [leg.MOTOR_JOINTS[i] for i in range(8) if state.shut_motors >> self._order[i] & 1]
+
+    def report(self, state: State) -> dict[str, str | float]:
+        """Return what diagnostics tell about the controller and its motors."""
+        return {
+            'controller mode': MODES.get(state.mode, str(state.mode)),
+            'controller faults': ', '.join(faults(state)) or 'none',
+            'motors switched off': ', '.join(self.shut(state)) or 'none',
+            'winding temperature, hottest [Celsius]': float(state.temperature.max()),
+            'motor current, largest [A]': float(np.abs(state.current).max()),
+            'supply [V]': state.supply,
+        }
 
     def heat(self, state: State) -> str:
         """Say which motor is too hot to begin with, '' if none is."""
