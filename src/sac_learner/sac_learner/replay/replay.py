@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-import threading
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from sac_learner.replay.appending import store
 from sac_learner.replay.batch import ReplayBatch
 from sac_learner.replay.checks import check_sequence, check_sizes
+from sac_learner.replay.durability import Durability
 from sac_learner.replay.errors import ReplayError
 from sac_learner.replay.fingerprint import fingerprint
 from sac_learner.replay.layout import default_reserve, HEADER, Layout
@@ -21,7 +21,6 @@ from sac_learner.replay.sampling import Index, Sampler
 from sac_learner.replay.state import Record
 from sac_learner.replay.storage import create as create_files
 from sac_learner.replay.storage import Storage
-from sac_learner.replay.streams import DURABLE, LAST, RECEIVED
 from sac_learner.replay.transition import ReplayMark, ReplayTransition
 
 
@@ -36,9 +35,6 @@ class Replay:
     directory: Path
     layout: Layout
     _record: Record
-    _flush_lock: threading.Lock
-    _flushed: tuple[Record, int]  # what was on the disk last, and how often it was relabelled
-    _relabelled: int
 
     def __init__(
         self,
@@ -153,7 +149,7 @@ class Replay:
         check_sizes(transition, self.layout)
         head = self._record.head
         self._ring.make_room(head)
-        if head + 2 > self._durable_head + self.layout.reserve:
+        if head + 2 > self._durability.head + self.layout.reserve:
             self.flush()  # what was flushed last must never be overwritten by what was not
         new = store(self._ring, lane, transition, self._record)
         self._state.publish(new)
@@ -191,31 +187,13 @@ class Replay:
         lane = self._streams.lanes.get(stream)
         if lane is None:
             return 0
-        wanted = np.atleast_1d(np.asarray(sequences))
-        rewards = np.broadcast_to(np.asarray(reward, np.float32), wanted.shape)
-        ends = None
-        if terminated is not None:
-            ends = np.broadcast_to(np.asarray(terminated, bool), wanted.shape)
-        found = self._ring.relabel(self.positions(), lane.index, wanted, rewards, ends)
-        self._relabelled += 1
+        found = self._ring.relabel(self.positions(), lane.index, sequences, reward, terminated)
+        self._durability.relabelled()
         return found
 
     def flush(self) -> None:
         """Wait until everything appended so far is on the disk; only what is new is written."""
-        with self._flush_lock:
-            # Watermarks are read first: none may count as durable before its frames do.
-            received = self._streams.column(RECEIVED)
-            record, relabelled = self._record, self._relabelled
-            durable = self._streams.mapped.array[: len(received), DURABLE]
-            data_is_new = (record, relabelled) != self._flushed
-            if data_is_new:
-                self._ring.sync()
-                self._state.set_durable(record)
-            if data_is_new or not np.array_equal(durable, received):
-                durable[...] = received
-                self._streams.mapped.sync()
-            self._flushed = (record, relabelled)
-            self._durable_head = record.head
+        self._durability.flush(lambda: self._record)
 
     def rewind(self, mark: ReplayMark) -> None:
         """Forget everything after ``mark``, to repeat a run exactly from there.
@@ -228,21 +206,14 @@ class Replay:
                 f'cannot go back from slot {self.head} to {mark.head}: about '
                 f'{self.layout.reserve} slots are kept; save checkpoints more often'
             )
-        lanes = self._streams.lanes
-        unknown = sorted(set(mark.streams) - set(lanes))
+        unknown = sorted(set(mark.streams) - set(self._streams.lanes))
         if unknown:
             raise ReplayError(f'the replay has no streams {unknown}, it is not the one marked')
-        with self._flush_lock:
-            table = self._streams.mapped.array
-            for name, lane in lanes.items():
-                lane.received = mark.streams.get(name, 0)
-                # Without a newest slot the next opening looks for it, should we die right here.
-                table[lane.index, [LAST, RECEIVED, DURABLE]] = (-1, lane.received, lane.received)
+        with self._durability.lock:
+            self._streams.rewind(mark.streams)
             self._record = record = Record(mark.head, mark.count, mark.size)
             self._state.publish(record)
-            if self._state.durable().head > mark.head:
-                self._state.set_durable(record)
-                self._durable_head = record.head
+            self._durability.rewind(record)
             find_lanes(self._ring, record, self._streams)
 
     def sample(
@@ -321,11 +292,7 @@ class Replay:
         self.layout, self._record = storage.layout, storage.record
         self._ring, self._state, self._streams = storage.ring, storage.state, storage.streams
         self._sampler = Sampler(self.layout, self._ring.arrays)
-        self._flush_lock = threading.Lock()
-        self._relabelled = 0
-        durable = self._state.durable()
-        self._flushed = (durable, 0)
-        self._durable_head = durable.head
+        self._durability = Durability(self._ring, self._state, self._streams)
         if not same_boot(directory):
             self.flush()
             note_boot(directory)

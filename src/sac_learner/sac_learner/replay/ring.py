@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 import struct
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from sac_learner.replay.files import MappedArray
 from sac_learner.replay.layout import flags, Layout, META, NO_TRANSITION, TERMINATED
@@ -106,22 +107,35 @@ class Ring:
         self,
         positions: NDArray[np.int64],
         stream: int,
-        sequences: NDArray[Any],
-        rewards: NDArray[np.float32],
-        terminated: NDArray[np.bool_] | None,
+        sequences: int | Sequence[int] | NDArray[Any],
+        reward: ArrayLike,
+        terminated: ArrayLike | None,
     ) -> int:
-        """Give those transitions at ``positions`` new labels that are listed; return how many."""
+        """Give those transitions at ``positions`` new labels that are listed; return how many.
+
+        Args:
+            positions: Where to look, (P,).
+            stream: Index of theirs.
+            sequences: One or more, (N,).
+            reward: New rewards, (N,) or one for all.
+            terminated: New flags, (N,) or one for all; None keeps them.
+        """
+        listed = np.atleast_1d(np.asarray(sequences))
+        rewards = np.broadcast_to(np.asarray(reward, np.float32), listed.shape)
+        ends = None
+        if terminated is not None:
+            ends = np.broadcast_to(np.asarray(terminated, bool), listed.shape)
         slots = positions % self.slots
         meta = self.meta[slots]
-        slots = slots[(meta['stream'] == stream) & np.isin(meta['sequence'], sequences)]
-        wanted, order = np.unique(sequences, return_index=True)
+        slots = slots[(meta['stream'] == stream) & np.isin(meta['sequence'], listed)]
+        wanted, order = np.unique(listed, return_index=True)
         which = order[np.searchsorted(wanted, self.meta['sequence'][slots])]
         self.rows[slots, -2] = rewards[which]
-        if terminated is not None:
-            ends = terminated[which]
-            self.rows[slots, -1] = np.where(ends, 0.0, 1.0)
+        if ends is not None:
+            ended = ends[which]
+            self.rows[slots, -1] = np.where(ended, 0.0, 1.0)
             kept = self.meta['flags'][slots] & ~np.uint8(TERMINATED)
-            self.meta['flags'][slots] = np.where(ends, kept | TERMINATED, kept)
+            self.meta['flags'][slots] = np.where(ended, kept | TERMINATED, kept)
         return len(slots)
 
     def make_room(self, head: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 import json
 from pathlib import Path
@@ -96,6 +97,14 @@ class StreamTable:
     def skip(self, lane: Lane, sequence: int) -> None:
         """Note that everything up to ``sequence`` is dealt with."""
         self.mapped.array[lane.index, RECEIVED] = lane.received = sequence
+
+    def rewind(self, received: Mapping[str, int]) -> None:
+        """Go back to what had been received, by stream; newest slots are to be found again."""
+        for name, lane in self.lanes.items():
+            lane.received = received.get(name, 0)
+            # Without a newest slot the next opening looks for it, should we die right here.
+            row = (-1, lane.received, lane.received)
+            self.mapped.array[lane.index, [LAST, RECEIVED, DURABLE]] = row
 
     def durable(self) -> dict[str, int]:
         """Return, by stream, the highest sequence that is on the disk."""
