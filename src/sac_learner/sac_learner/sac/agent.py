@@ -243,12 +243,7 @@ class Sac:
 
     def state(self) -> State:
         """Return everything that learning depends on: arrays (copies), numbers and texts."""
-        state: State = {
-            name: item.detach().cpu().numpy().copy()
-            for name, item in self._learnables.tensors().items()
-        }
-        for name, item in self._learnables.trained().items():
-            state[f'{name}.steps'] = item.steps
+        state: State = {**self._learnables.state()}
         state |= {f'normalizer.{name}': value for name, value in self._normalizer.state().items()}
         state |= self._noise.state()
         state['random.acting'] = generator_state(self._acting)
@@ -268,20 +263,8 @@ class Sac:
         Raises:
             ValueError: The state is of other networks, or incomplete.
         """
-        tensors = self._learnables.tensors()
-        expected = {name: tuple(item.shape) for name, item in tensors.items()}
-        got = {name: np.shape(state[name]) for name in expected if name in state}
-        if got != expected:
-            wrong = {n: (got.get(n, 'missing'), s) for n, s in expected.items() if got.get(n) != s}
-            raise ValueError(
-                f'state is of other networks (got, expected): {wrong}; use the configuration it '
-                'was saved with'
-            )
         try:
-            for name, item in tensors.items():
-                item.copy_(torch.from_numpy(np.array(state[name], np.float32)))
-            for name, trained in self._learnables.trained().items():
-                trained.steps = int(state[f'{name}.steps'])
+            self._learnables.load_state(state)
             self._normalizer.load_state(
                 {name: state[f'normalizer.{name}'] for name in self._normalizer.state()}
             )

@@ -4,8 +4,10 @@ One flat vector per network makes Adam one fused call and a target step one `ler
 every form of the update (reference, torch, native) the same memory to work on.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 import math
+from typing import Any
 
 import numpy as np
 import torch
@@ -79,3 +81,33 @@ class Learnables:
         for name, item in self.trained().items():
             tensors |= {name: item.flat, f'{name}.m': item.m, f'{name}.v': item.v}
         return tensors
+
+    def state(self) -> dict[str, np.ndarray | int]:
+        """Return every tensor (a copy) and the steps of every optimiser, by name."""
+        state: dict[str, np.ndarray | int] = {
+            name: item.detach().cpu().numpy().copy() for name, item in self.tensors().items()
+        }
+        for name, item in self.trained().items():
+            state[f'{name}.steps'] = item.steps
+        return state
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Continue where `state` was taken; further entries of it are ignored.
+
+        Raises:
+            KeyError: Steps are missing.
+            ValueError: The state is of other networks.
+        """
+        tensors = self.tensors()
+        expected = {name: tuple(item.shape) for name, item in tensors.items()}
+        got = {name: np.shape(state[name]) for name in expected if name in state}
+        if got != expected:
+            wrong = {n: (got.get(n, 'missing'), s) for n, s in expected.items() if got.get(n) != s}
+            raise ValueError(
+                f'state is of other networks (got, expected): {wrong}; use the configuration it '
+                'was saved with'
+            )
+        for name, item in tensors.items():
+            item.copy_(torch.from_numpy(np.array(state[name], np.float32)))
+        for name, trained in self.trained().items():
+            trained.steps = int(state[f'{name}.steps'])
