@@ -22,7 +22,7 @@ from sac_learner.intake.bags import Labels
 from sac_learner.node.account import Account
 from sac_learner.node.ending import Ending
 from sac_learner.node.roster import Roster
-from sac_learner.node.status import status_fields
+from sac_learner.node.status import diagnostic_values, status_fields
 from sac_learner.replay import ReplayError
 from sac_learner.run import report
 from sac_learner.run.directory import RunDirectory
@@ -106,16 +106,7 @@ class Session:
 
     def diagnostics(self) -> dict[str, Any]:
         """Return what the diagnostics show."""
-        values = self.status()
-        values.pop('acks')
-        metrics = values.pop('metrics')
-        refused = {
-            f'refused agent {name}': why for name, why in dict(self._roster.refused).items()
-        }
-        training = self._training
-        reasons = dict(training.intake.reasons) if training else {}
-        counted = {f'rejected: {reason}': count for reason, count in reasons.items()}
-        return {**values, **metrics, **refused, **counted, **self.problems}
+        return diagnostic_values(self.status(), self._roster, self._training) | self.problems
 
     @property
     def problems(self) -> dict[str, str]:

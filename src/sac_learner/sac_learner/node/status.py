@@ -1,7 +1,9 @@
-"""What LearnerStatus says of a training."""
+"""How far a training is, for LearnerStatus and for the diagnostics."""
 
+from collections.abc import Mapping
 from typing import Any
 
+from sac_learner.node.roster import Roster
 from sac_learner.training.training import Training
 
 
@@ -31,3 +33,22 @@ def status_fields(learner_id: str, state: int, training: Training | None) -> dic
         'acks': training.acks(),
         'metrics': dict(training.losses),
     }
+
+
+def diagnostic_values(
+    status: Mapping[str, Any], roster: Roster, training: Training | None
+) -> dict[str, Any]:
+    """Return what the diagnostics show beside what is not on the disk, by name.
+
+    Args:
+        status: The fields of LearnerStatus.
+        roster: Knows who is refused.
+        training: None before an agent has introduced itself.
+    """
+    values = dict(status)
+    values.pop('acks')
+    metrics = values.pop('metrics')
+    refused = {f'refused agent {name}': why for name, why in dict(roster.refused).items()}
+    reasons = dict(training.intake.reasons) if training else {}
+    counted = {f'rejected: {reason}': count for reason, count in reasons.items()}
+    return {**values, **metrics, **refused, **counted}
