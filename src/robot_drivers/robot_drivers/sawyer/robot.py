@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 import time
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from robot_drivers.errors import (
     StaleStateError,
 )
 from robot_drivers.robot import Connection, Pose, Robot, RobotState
+from robot_drivers.sawyer.actuator import Actuator
 from robot_drivers.sawyer.config import SawyerConfig
 from robot_drivers.sawyer.description import Array
 from robot_drivers.sawyer.kinematics import forward
@@ -28,8 +29,6 @@ from robot_drivers.sawyer.quaternion import quaternion
 from robot_drivers.sawyer.reset import ResetWay
 from robot_drivers.sawyer.ros1.messages import JointState
 from robot_drivers.sawyer.start import start_positions
-
-Activity = Literal['limp', 'torque', 'damping', 'holding', 'resetting']
 
 _REPEAT = 0.05  # enabling is asked for again so often [s], as the vendor's tool does
 _LIMP_TRIES = 3
@@ -51,18 +50,9 @@ class SawyerRobot(Robot):
         self._lockstep = connection.clock == 'lockstep'
         self._substeps = config.substeps if self._lockstep else 1
         self._protection = config.protection()
-        self._braking = config.gains()[2]
+        self._actuator = Actuator(config, self._protection, self._now)
         self._link: SawyerLink | None = None
-        self._activity: Activity = 'limp'
         self._armed = False  # we enabled it
-        self._torque = np.zeros(7)
-        self._held: Array | None = None
-        self._way: ResetWay | None = None
-        self._since = 0.0
-        self._written = 0.0
-        self._interrupted = ''  # not told to the node yet
-        self._reason = ''  # of the last interruption
-        self._counts = {'push-backs': 0, 'interruptions': 0, 'policy time-outs': 0, 'torques': 0}
 
     # Life
 
@@ -85,7 +75,7 @@ class SawyerRobot(Robot):
             priority=0 if self._lockstep else self._config.receive_priority,
         )
         joints, _, assembly = self._link.snapshot()
-        self._go('limp')
+        self._actuator.limp()
         if not assembly.homed:
             self.close()
             raise ConnectionFailedError('the robot is not homed; home it, then configure again')
@@ -105,7 +95,7 @@ class SawyerRobot(Robot):
             RobotError: The link is gone.
         """
         link = self._linked()
-        self._go('limp')
+        self._actuator.limp()
         self._armed = False
         _, _, assembly = link.snapshot()
         if assembly.estop_button == RobotAssemblyState.BUTTON_PRESSED:
@@ -118,14 +108,14 @@ class SawyerRobot(Robot):
         link.enable(True)
         if not self._insist(lambda s: s.enabled and s.ready, lambda: link.enable(True)):
             raise NotEnabledError(f'enable was not followed: {link.condition}')
-        self._interrupted = ''
+        self._actuator.interrupted = ''
         self._armed = True
-        self._hold_here()
+        self._actuator.hold(link)
 
     def limp(self) -> None:
         """Disable the robot if we enabled it: motors off, brakes on; never raises."""
         link, armed = self._link, self._armed
-        self._go('limp')
+        self._actuator.limp()
         self._armed = False
         if link is None or not armed:
             return
@@ -159,7 +149,7 @@ class SawyerRobot(Robot):
         positions, velocities, efforts = link.arm(joints)
         pose = forward(positions)
         twist = pose.jacobian() @ velocities
-        interrupted, self._interrupted = self._interrupted, ''
+        interrupted, self._actuator.interrupted = self._actuator.interrupted, ''
         stamp = joints.header.stamp if self._lockstep else joints.header.stamp + link.offset
         return RobotState(
             stamp=stamp,
@@ -179,7 +169,7 @@ class SawyerRobot(Robot):
 
     def health(self) -> dict[str, Any]:
         """Return counters for diagnostics."""
-        values: dict[str, Any] = {'activity': self._activity, **self._counts}
+        values: dict[str, Any] = {'activity': self._actuator.activity, **self._actuator.counts}
         if self._link is not None:
             values |= self._link.health()
             values['robot'] = self._link.condition
@@ -188,30 +178,24 @@ class SawyerRobot(Robot):
     # Motion
 
     def _write(self, target: Array) -> None:
-        if self._activity == 'limp':
+        if self._actuator.activity == 'limp':
             raise NotEnabledError('the robot is not enabled')
-        self._torque = target.copy()
-        self._written = time.monotonic()
-        self._go('torque')
+        self._actuator.follow(target)
         self._advance()
 
     def hold(self, state: RobotState) -> Array:
         """Brake by damping, then hold the position; in lockstep let one period pass."""
         del state
-        if self._activity in ('torque', 'resetting'):
-            self._go('damping')
-        if self._activity != 'limp':
+        self._actuator.brake()
+        if self._actuator.activity != 'limp':
             self._advance()
         return np.zeros(7)
 
     def update(self) -> None:
         """Wall clock: send the next torque; called at the publish rate."""
-        if self._activity == 'limp' or self._lockstep:
+        if self._actuator.activity == 'limp' or self._lockstep:
             return
-        silence = time.monotonic() - self._written
-        if self._activity == 'torque' and silence > self._config.policy_timeout:
-            self._counts['policy time-outs'] += 1
-            self._go('damping')
+        self._actuator.expire()
         self._tick()
 
     def reset(self, goal: Mapping[str, float], timeout: float) -> Iterator[RobotState]:
@@ -229,22 +213,24 @@ class SawyerRobot(Robot):
         return self._reset(wanted, timeout)
 
     def _reset(self, wanted: Array, timeout: float) -> Iterator[RobotState]:
-        if self._activity == 'limp':
+        actuator = self._actuator
+        if actuator.activity == 'limp':
             raise NotEnabledError('the robot is not enabled')
         state = self.read()
-        way = self._way = ResetWay(self._config, state, wanted, timeout=timeout, now=self._now())
-        self._go('resetting')
+        way = ResetWay(self._config, state, wanted, timeout=timeout, now=self._now())
+        actuator.reset(way)
         while not way.reached(state, self._now()):
             if overdue := way.overdue(state):
-                self._hold_here()
+                actuator.hold(self._linked())
                 raise ResetFailedError(overdue)
-            if self._activity != 'resetting':
-                raise ResetFailedError(f'reset was interrupted: {self._reason or self._activity}')
+            if actuator.activity != 'resetting':
+                reason = actuator.reason or actuator.activity
+                raise ResetFailedError(f'reset was interrupted: {reason}')
             if self._lockstep:
                 self._advance()
             state = self.read()
             yield state
-        self._hold_here()
+        actuator.hold(self._linked())
 
     # Inside
 
@@ -269,7 +255,7 @@ class SawyerRobot(Robot):
                             f'{self._config.stale_timeout} s allowed; check robot and network'
                         )
         except RobotError:
-            self._go('limp')
+            self._actuator.limp()
             raise
         return joints, endpoint, assembly
 
@@ -285,22 +271,11 @@ class SawyerRobot(Robot):
             ask()
         return False
 
-    def _go(self, activity: Activity) -> None:
-        if activity != self._activity:
-            self._activity, self._since = activity, self._now()
-
     def _now(self) -> float:
         """Return the time that passes for the arm [s]."""
         if self._lockstep and self._link is not None and self._link.joints is not None:
             return self._link.joints.header.stamp
         return time.monotonic()
-
-    def _hold_here(self) -> None:
-        """Hold the newest position from now on."""
-        link = self._linked()
-        joints, _, _ = link.snapshot()
-        self._held, _, _ = link.arm(joints)
-        self._go('holding')
 
     def _advance(self) -> None:
         """Send the next torque; in lockstep, all torques of a control period."""
@@ -311,43 +286,8 @@ class SawyerRobot(Robot):
         """Look at the arm once and send what it needs now."""
         link = self._linked()
         joints, endpoint, _ = self._checked(link)
-        positions, velocities, _ = link.arm(joints)
-        if self._activity == 'limp':
+        if self._actuator.activity == 'limp':
             return
-        self._watch(velocities, endpoint)
-        if self._activity == 'damping' and self._now() - self._since >= self._config.damping_time:
-            self._hold_here()
-        if self._activity == 'holding' and self._held is not None:
-            link.send_position(self._held)
-        else:
-            link.send_torque(self._next_torque(positions, velocities))
-            self._counts['torques'] += 1
+        self._actuator.send(link, joints, endpoint)
         if self._lockstep:
             link.advanced(joints.header.stamp, self._config.answer_timeout)
-
-    def _watch(self, velocities: Array, endpoint: EndpointState) -> None:
-        """End the motion if the arm is much too fast or pushes too hard."""
-        if self._activity not in ('torque', 'resetting'):
-            return
-        force = float(np.linalg.norm(endpoint.wrench[:3])) if endpoint.valid else 0.0
-        fastest = float(np.abs(velocities).max())
-        if fastest > self._config.stop_velocity:
-            self._interrupt(f'{fastest:.1f} rad/s is beyond stop_velocity')
-        elif force > self._config.wrench_limit:
-            self._interrupt(f'{force:.0f} N at the hand is beyond wrench_limit')
-
-    def _interrupt(self, reason: str) -> None:
-        self._interrupted = self._reason = reason
-        self._counts['interruptions'] += 1
-        self._go('damping')
-
-    def _next_torque(self, positions: Array, velocities: Array) -> Array:
-        """Return the torque of the current activity, shape (7,)."""
-        if self._activity == 'resetting' and self._way is not None:
-            return self._way.torque(positions, velocities, self._now())
-        if self._activity == 'damping':
-            limits = self._protection.effort_limit
-            return np.clip(-self._braking * velocities, -limits, limits)
-        torque, reason = self._protection.torque(self._torque, positions, velocities)
-        self._counts['push-backs'] += bool(reason)
-        return torque
