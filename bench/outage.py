@@ -36,8 +36,9 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from chaos import account
+from chaos.kinds import KINDS
 from chaos.network import Network
-from chaos.rig import KINDS, Rig, Surroundings
+from chaos.rig import Rig, Surroundings
 from standstill import Span, Standstill, within
 
 EARLY = ('warmup.steps:=50',)

@@ -96,7 +96,8 @@ def test_the_policy_allows_what_the_nodes_use(tmp_path, monkeypatch, ros_domain_
     import rclpy
 
     monkeypatch.syspath_prepend(str(ROOT / 'bench'))
-    from chaos.rig import KINDS, Rig, Surroundings
+    from chaos.kinds import KINDS
+    from chaos.rig import Rig, Surroundings
 
     rig = Rig(KINDS['dclaw'], tmp_path, Surroundings(), domain=ros_domain_id, seed=0)
     context = rclpy.Context()

@@ -28,8 +28,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from chaos import account, clocks
 from chaos.disk import Disk, NoDiskError
 from chaos.faults import Injector
+from chaos.kinds import KINDS
 from chaos.network import HOSTS, Network, NoNamespacesError
-from chaos.rig import DISK, KINDS, Rig, Surroundings
+from chaos.rig import DISK, Rig, Surroundings
 from chaos.schedule import Event, plan
 
 Key = TypeVar('Key')

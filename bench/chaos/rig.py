@@ -11,58 +11,16 @@ import sys
 import time
 from typing import Any
 
-from ament_index_python.packages import get_package_prefix, get_package_share_directory
-
+from chaos import commands
 from chaos.clocks import SteppedClock
 from chaos.disk import Disk
+from chaos.kinds import Kind
 from chaos.network import ADDRESSES, Network
 from chaos.processes import Child, environment
 
 HERE = Path(__file__).resolve().parent
-SHARED_TOPICS = (
-    'transition', 'agent_spec', 'agent_status', 'episode', 'evaluation', 'policy',
-    'learner_status',
-)  # fmt: skip
 MASTER_PORT, CONTROL_PORT = 11311, 11411
 DISK = 128 << 20  # [bytes]
-POSITION, EFFORT = 0, 2  # JointCommand.MODE_*
-
-
-@dataclass(frozen=True)
-class Kind:
-    """A robot this bench knows.
-
-    Attributes:
-        name: Of the driver's robot and of the namespace.
-        config: File in config/.
-        rate: Control rate [Hz].
-        mode: JointCommand.MODE_* of its commands.
-        joints: Commanded joints.
-    """
-
-    name: str
-    config: str
-    rate: float
-    mode: int
-    joints: tuple[str, ...]
-
-
-KINDS = {
-    'dclaw': Kind(
-        'dclaw', 'dclaw_valve.yaml', 10.0, POSITION,
-        tuple(f'{finger}{number}' for finger, numbers in
-              (('FFJ', (10, 11, 12)), ('MFJ', (20, 21, 22)), ('THJ', (30, 31, 32)))
-              for number in numbers),
-    ),
-    'minitaur': Kind(
-        'minitaur', 'minitaur_walk.yaml', 50.0, POSITION,
-        tuple(f'motor_{leg}_{part}' for leg in ('front_left', 'back_left', 'front_right',
-              'back_right') for part in ('swing', 'extension')),
-    ),
-    'sawyer': Kind(
-        'sawyer', 'sawyer_stack.yaml', 20.0, EFFORT, tuple(f'right_j{i}' for i in range(7))
-    ),
-}  # fmt: skip
 
 
 @dataclass
@@ -122,8 +80,6 @@ class Rig:
         self.children: dict[str, Child] = {}
         self._domain = domain
         self._drained_since = 0.0
-        self._clock = clock
-        lockstep = clock == 'lockstep'
         directory.mkdir(parents=True, exist_ok=True)
         self._run = {
             host: (surroundings.disks[host].path if host in surroundings.disks else directory)
@@ -135,50 +91,19 @@ class Rig:
         )
         if kind.name == 'minitaur':
             self.control_port = self._master + 1
-        name = kind.name
-        config = Path(get_package_share_directory('sac_agent')) / 'config' / kind.config
-        self._start('witness', 'robot', [sys.executable, str(HERE / 'witness.py'), name])
-        self._start('emulator', 'robot', self._emulator(seed))
-        self._start(
-            'driver',
-            'robot',
-            [
-                _executable('robot_drivers', 'robot_node'),
-                *_ros_arguments(
-                    'driver', name, config,
-                    [f'robot:={name}', 'backend:=sim', f'clock:={clock}', f'speed:={speed}',
-                     'recover:=true',
-                     f'port:={self._port}'],
-                ),
-            ],
-        )  # fmt: skip
-        self._start(
-            'agent',
-            'robot',
-            [
-                _executable('sac_agent', 'sac_agent'),
-                *_ros_arguments(
-                    'sac_agent', name, config,
-                    [f'run_dir:={self.run("robot")}', f'seed:={seed}', 'evaluation.every:=0',
-                     f'trigger:={"observation" if lockstep else "timer"}',
-                     f'use_sim_time:={str(lockstep).lower()}',
-                     'journal.weights:=false', *agent],
-                ),
-                *(word for topic in SHARED_TOPICS for word in ('-r', f'{topic}:=/{topic}')),
-            ],
-        )  # fmt: skip
-        self._start(
-            'learner',
-            'workstation',
-            [
-                _executable('sac_learner', 'sac_learner'),
-                *_ros_arguments(
-                    'sac_learner', '', config,
-                    [f'run_dir:={self.run("workstation")}', f'seed:={seed}', 'tensorboard:=false',
-                     'stop_when_solved:=false', 'checkpoint_period:=10.0', *learner],
-                ),
-            ],
-        )  # fmt: skip
+        master, control = self._master, self.control_port
+        robot, workstation = self.run('robot'), self.run('workstation')
+        programs = {
+            'witness': [sys.executable, str(HERE / 'witness.py'), kind.name],
+            'emulator': commands.emulator(
+                kind, self._port, master, control, clock=clock, seed=seed
+            ),
+            'driver': commands.driver(kind, self._port, clock, speed),
+            'agent': commands.agent(kind, robot, agent, clock=clock, seed=seed),
+            'learner': commands.learner(kind, workstation, learner, seed=seed),
+        }
+        for name, command in programs.items():
+            self._start(name, 'workstation' if name == 'learner' else 'robot', command)
 
     def run(self, host: str) -> Path:
         """Return the run directory on a host: the agent's on the robot, else the learner's."""
@@ -303,16 +228,6 @@ class Rig:
             return f'127.0.0.1:{self._master}'
         return f'http://127.0.0.1:{self._master}'
 
-    def _emulator(self, seed: int) -> list[str]:
-        program = _executable('robot_drivers', f'{self.kind.name}_emulator')
-        common = ['--clock', self._clock, '--seed', str(seed)]
-        if self.kind.name == 'dclaw':
-            return [program, '--link', self._port, *common]
-        if self.kind.name == 'minitaur':
-            return [program, '--robot-port', str(self._master), *common]
-        ports = ['--master-port', str(self._master), '--control-port', str(self.control_port)]
-        return [program, *ports, *common]
-
 
 _ASK = """
 import socket, sys
@@ -320,22 +235,6 @@ with socket.create_connection(('127.0.0.1', int(sys.argv[1])), 3.0) as link:
     link.sendall(sys.argv[2].encode() + b'\\n')
     print(link.makefile().readline())
 """
-
-
-def _executable(package: str, name: str) -> str:
-    return str(Path(get_package_prefix(package)) / 'lib' / package / name)
-
-
-def _ros_arguments(
-    name: str, namespace: str, config: Path, parameters: Sequence[str]
-) -> list[str]:
-    words = ['--ros-args', '-r', f'__node:={name}']
-    if namespace:
-        words += ['-r', f'__ns:=/{namespace}']
-    words += ['--params-file', str(config)]
-    for parameter in parameters:
-        words += ['-p', parameter]
-    return words
 
 
 def _free_port() -> int:
