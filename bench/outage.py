@@ -9,9 +9,7 @@ how long after SIGCONT new weights act. With --loss and --cut, agent and learner
 Where the machine itself stood still for part of a gap (see standstill.py), the gap without that
 time is told as well, and that one is held against the bound. In the end every transition must be
 in the replay exactly once. With --kill-agent the time from SIGKILL to rest counts, as the wire of
-the emulated robot sees it: goals that stay or limp motors, damped legs, and for the torques of the
-Sawyer: position hold, or braking, that is torques other than the policy's last ones that drive no
-joint any more and vanish with the motion.
+the emulated robot sees it (see at_rest.py).
 """
 
 from __future__ import annotations
@@ -21,12 +19,10 @@ from collections.abc import Callable
 import contextlib
 from dataclasses import dataclass
 from itertools import pairwise
-import json
 import math
 import os
 from pathlib import Path
 import signal
-import socket
 import sys
 import tempfile
 import time
@@ -35,6 +31,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+from at_rest import last_motion
 from chaos import account
 from chaos.kinds import KINDS
 from chaos.network import Network
@@ -48,8 +45,6 @@ BACK = 15.0  # [s] watched after an outage
 DOMAIN = 80
 EARLIEST, LATEST = 5, 30  # steps of an episode between which the agent is killed
 LATE = 1.5  # [periods] from which a gap is counted
-HERE = 0.005  # [rad] between goal and position of a servo that begins to hold, three ticks
-DRIVING = 0.05  # [W] from which torques drive an arm; old velocities make less of braking
 
 
 def main() -> int:
@@ -220,7 +215,7 @@ def _killed(rig: Rig, count: int) -> bool:
             return False
         killed = time.monotonic()
         rig.children['agent'].signal(signal.SIGKILL)
-        delays.append(_last_motion(rig, killed) - killed)
+        delays.append(last_motion(rig, killed) - killed)
     worst, middle = max(delays), sorted(delays)[len(delays) // 2]
     print(
         f'{rig.kind.name:9} agent killed {count} times while acting: robot at rest after median '
@@ -242,67 +237,6 @@ def _wait_until_acting(rig: Rig) -> bool:
             return True
         time.sleep(0.5 / rig.kind.rate)
     return False
-
-
-def _last_motion(rig: Rig, killed: float) -> float:
-    """Return when the emulated robot got what makes it rest, from a second of looking."""
-    look = {'dclaw': _dclaw, 'minitaur': _minitaur, 'sawyer': _sawyer}[rig.kind.name]
-    with look(rig) as at_rest:
-        rested = math.inf
-        while time.monotonic() < killed + 1.0:
-            if not at_rest():
-                rested = math.inf
-            elif rested == math.inf:
-                rested = time.monotonic()
-            time.sleep(0.001)
-    return rested
-
-
-@contextlib.contextmanager
-def _dclaw(rig: Rig):  # type: ignore[no-untyped-def]
-    from robot_drivers.dclaw.emulator.client import ConsoleClient
-
-    client = ConsoleClient(str(rig.directory / 'bus'))
-    goal: list[float] = []
-
-    def at_rest() -> bool:
-        """Whether the goals stay or are where the fingers are, or the motors are limp."""
-        status = client.ask('status')
-        before, goal[:] = goal[:], status['goal'][:9]
-        # Servos that hear nothing for 80 ms, as when the machine stands still, hold there again.
-        here = np.abs(np.subtract(goal, status['position'][:9])).max() < HERE
-        return before == goal or here or not any(status['torque'][:9])
-
-    yield at_rest
-    client.close()
-
-
-@contextlib.contextmanager
-def _sawyer(rig: Rig):  # type: ignore[no-untyped-def]
-    with socket.create_connection(('127.0.0.1', rig.control_port)) as link:
-        lines = link.makefile()
-        policy: list[float] = []
-
-        def at_rest() -> bool:
-            """Whether the arm holds or is off, or brakes instead of following the last torque."""
-            link.sendall(b'{"do": "query"}\n')
-            answer = json.loads(lines.readline())
-            torque = answer['torque']
-            if not policy:
-                policy[:] = torque
-            driving = np.dot(torque, answer['velocities']) > DRIVING
-            return answer['mode'] != 'torque' or (torque != policy and not driving)
-
-        yield at_rest
-
-
-@contextlib.contextmanager
-def _minitaur(rig: Rig):  # type: ignore[no-untyped-def]
-    from robot_drivers.minitaur.link import MODE_DAMP, MODE_OFF
-    from robot_drivers.minitaur.stage import Stage
-
-    stage = Stage('127.0.0.1', rig.control_port)
-    yield lambda: stage.request('status')['mode'] in (MODE_OFF, MODE_DAMP)
 
 
 if __name__ == '__main__':
