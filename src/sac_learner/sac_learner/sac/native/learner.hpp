@@ -4,19 +4,15 @@
 // products; then some rows of a weight matrix are one task, with the product that is their gradient
 // and their step of Adam. So an update has four phases. A thread takes several tasks at a time and
 // makes their products as one, since what it has fetched should serve many rows; sums over rows are
-// kept by chunk, so that the result does not depend on who took what. The mathematics is that of
-// reference.py, equations there.
+// kept by chunk, so that the result does not depend on who took what.
 #pragma once
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
-#include <functional>
 #include <vector>
 
-#include "critics.hpp"
-#include "policy.hpp"
-#include "sight.hpp"
+#include "networks.hpp"
+#include "optimizer.hpp"
 #include "team.hpp"
 
 namespace sac {
@@ -32,10 +28,7 @@ class Learner {
       : shape_(shape),
         memory_(memory),
         workers_(shape.threads),
-        sight_(shape, policy_at_, policy_size_, critic_at_, critic_size_),
-        policy_(shape, memory.actor, sight_.features(), policy_at_, policy_size_),
-        critics_(shape, memory.critic, shape.has_target ? memory.target : nullptr,
-                 sight_.features(), critic_at_, critic_size_),
+        networks_(shape, memory),
         policy_optimizer_(memory.actor, memory.actor_m, memory.actor_v, nullptr),
         critic_optimizer_(memory.critic, memory.critic_m, memory.critic_v,
                           shape.has_target ? memory.target : nullptr),
@@ -45,9 +38,7 @@ class Learner {
                  run(job, phase, first, first + count, rank);
                },
                [this](unsigned job, int phase) { end(job, phase); }}) {
-    sight_.add_tasks(policy_optimizer_.tasks, critic_optimizer_.tasks);
-    policy_.add_tasks(policy_optimizer_.tasks);
-    critics_.add_tasks(critic_optimizer_.tasks);
+    networks_.add_tasks(policy_optimizer_.tasks, critic_optimizer_.tasks);
     policy_optimizer_.prepare();
     critic_optimizer_.prepare();
     const int largest = std::max(policy_optimizer_.largest(), critic_optimizer_.largest());
@@ -56,11 +47,7 @@ class Learner {
   }
 
   // Read all parameters anew.
-  void refresh() {
-    sight_.refresh(memory_);
-    policy_.refresh();
-    critics_.refresh();
-  }
+  void refresh() { networks_.refresh(memory_); }
 
   // Hand steps over, and work on those before until only one is left, past its first phase.
   void submit(const SacStep* steps, int count) {
@@ -86,15 +73,14 @@ class Learner {
 
   // A thread's own memory.
   struct Worker {
-    Critics::Scratch critics;
-    Sight::Scratch sight;
-    Buffer target, climbed, dfeatures, gradient, transposed;
+    Networks::Scratch networks;
+    Buffer gradient, transposed;
   };
 
   // The batch in chunks of about 20 rows, which one, two, three, four and six threads share evenly;
   // with images in whole groups of kLanes. Independent of the threads, as sums over chunks round.
   Division division(int batch) const {
-    if (sight_.present()) return {batch, (batch + kImages - 1) / kImages, kImages};
+    if (networks_.see()) return {batch, (batch + kImages - 1) / kImages, kImages};
     const int even = (batch + 12 * kRows - 1) / (12 * kRows) * 12;
     return {batch, std::max(1, std::min(even, batch / 8))};
   }
@@ -104,23 +90,17 @@ class Learner {
     if (step.batch <= capacity_) return;
     wait();
     capacity_ = step.batch;
-    policy_.reserve(capacity_);
-    critics_.reserve(capacity_);
-    sight_.reserve(capacity_);
+    networks_.reserve(capacity_);
     const int chunks = division(capacity_).chunks;  // smaller batches have no more
     sums_.resize(chunks);
-    critic_optimizer_.partials.reserve(chunks, critic_size_);
-    policy_optimizer_.partials.reserve(chunks, policy_size_);
+    critic_optimizer_.partials.reserve(chunks, networks_.critic_size());
+    policy_optimizer_.partials.reserve(chunks, networks_.policy_size());
     const int most = std::min(capacity_, 2 * kRows * kBlock);
     const int deepest = std::max(policy_optimizer_.deepest(), critic_optimizer_.deepest());
     const size_t tiles = Tiles(deepest * kTasks).count * kTileRows;
     for (Worker& w : workers_) {
       w.transposed = Buffer(tiles * capacity_);
-      w.critics = critics_.scratch(most);
-      w.sight = sight_.scratch(most);
-      w.target = Buffer(most);
-      w.climbed = Buffer(most);
-      w.dfeatures = Buffer(static_cast<size_t>(most) * padded(sight_.features()));
+      w.networks = networks_.scratch(most);
     }
   }
 
@@ -153,13 +133,16 @@ class Learner {
     const float tau = step.update_target ? step.tau : 0.0f;
     switch (phase) {
       case kCriticRows:
-        return critic_rows(w, step, {division_, first, last});
+        std::fill(sums_.begin() + first, sums_.begin() + last, Sums{});
+        return networks_.critic_rows(w.networks, step, {division_, first, last}, alpha_,
+                                     sums_.data(), critic_optimizer_.partials);
       case kCriticWeights:
         return weights(w, critic_optimizer_, first, last, step.critic, tau);
       case kCriticClipped:
         return critic_optimizer_.step_kept(first, last, step.critic, scale_, tau);
       case kPolicyRows:
-        return policy_rows(w, step, {division_, first, last});
+        return networks_.policy_rows(w.networks, step, {division_, first, last}, alpha_,
+                                     sums_.data(), policy_optimizer_.partials);
       case kPolicyWeights:
         return weights(w, policy_optimizer_, first, last, step.actor, 0.0f);
       default:
@@ -227,120 +210,10 @@ class Learner {
                                              (std::sqrt(v / o.correction2) + o.epsilon));
   }
 
-  // Everything of some rows up to the gradient of the critics' layers.
-  void critic_rows(Worker& w, const SacStep& step, const Block& mine) {
-    std::fill(sums_.begin() + mine.first, sums_.begin() + mine.last, Sums{});
-    observe(w, step, mine);
-    const int v = shape_.vector, a = shape_.action, begin = mine.begin(), n = mine.rows();
-    const size_t skipped = static_cast<size_t>(begin);
-    const Policy::Trace& policy = policy_.kept();
-    join(w.critics.pass.input.get(), w.sight.next_features.get(), step.next_vector + skipped * v,
-         policy.action.get() + skipped * a, n);
-    float* y = w.target.get();
-    critics_.least(w.critics, step, begin, n, y);
-    const float entropy = step.entropy_backup ? alpha_ : 0.0f;
-    for (int r = 0; r < n; ++r) {
-      const float value = y[r] - entropy * policy.log_prob.get()[skipped + r];
-      y[r] = step.reward[skipped + r] + step.discount[skipped + r] * value;
-    }
-    join(critics_.kept().input.get() + skipped * critics_.inputs(), sight_.seen(begin),
-         step.vector + skipped * v, step.action + skipped * a, n);
-    const Partials& partials = critic_optimizer_.partials;
-    critics_.gradient(w.critics, step, y, mine, sums_.data(), partials);
-    if (!sight_.present()) return;
-    const int width = padded(sight_.features());
-    const float* dfeatures = w.critics.dfeatures.get();
-    mine.each([&](int chunk, int first, int count) {
-      sight_.critic_gradient(w.sight, begin + first, count, dfeatures + first * width, width,
-                             partials.of(chunk));
-    });
-  }
-
-  // Image features of all networks, and the policy at s' and s; where it shares the critics'
-  // encoder, which is to take a step yet, at s' only.
-  void observe(Worker& w, const SacStep& step, const Block& mine) const {
-    const int v = shape_.vector, begin = mine.begin(), n = mine.rows();
-    const int states = policy_.states() + begin;
-    const size_t skipped = static_cast<size_t>(begin) * v;
-    const Sight::PolicyRows out = policy_inputs(mine);
-    fill(out.next + sight_.features(), step.next_vector + skipped, n);
-    fill(out.now + sight_.features(), step.vector + skipped, n);
-    if (sight_.present()) sight_.look(w.sight, step, begin, n, out);
-    policy_.forward(begin, n);
-    policy_.sample(begin, n, noise(step.next_noise, mine));
-    if (!step.update_actor || sight_.shared()) return;
-    policy_.forward(states, n);
-    policy_.sample(states, n, noise(step.noise, mine));
-  }
-
-  // Everything of some rows up to the gradient of the policy's layers.
-  void policy_rows(Worker& w, const SacStep& step, const Block& mine) {
-    const int begin = mine.begin(), n = mine.rows(), states = policy_.states() + begin;
-    if (sight_.present()) sight_.look_again(w.sight, begin, n, policy_inputs(mine));
-    if (sight_.shared()) {
-      policy_.forward(states, n);
-      policy_.sample(states, n, noise(step.noise, mine));
-    }
-    const Policy::Trace& policy = policy_.kept();
-    join(w.critics.pass.input.get(), sight_.seen(begin),
-         step.vector + static_cast<size_t>(begin) * shape_.vector,
-         policy.action.get() + static_cast<size_t>(states) * shape_.action, n);
-    const float* log_prob = policy.log_prob.get() + states;
-    float* climbed = w.climbed.get();
-    critics_.action_gradient(w.critics, step, begin, n, climbed);
-    mine.each([&](int chunk, int first, int count) {
-      Sums& sums = sums_[chunk];
-      for (int r = first; r < first + count; ++r) {
-        sums.policy_loss += static_cast<double>(alpha_) * log_prob[r] - climbed[r];
-        sums.log_prob += log_prob[r];
-      }
-    });
-    const Partials& partials = policy_optimizer_.partials;
-    policy_.gradient(mine, noise(step.noise, mine), w.critics.daction.get(), alpha_,
-                     1.0f / static_cast<float>(step.batch), w.dfeatures.get(), partials);
-    if (!sight_.present() || sight_.shared()) return;
-    const int width = padded(sight_.features());
-    mine.each([&](int chunk, int first, int count) {
-      sight_.policy_gradient(w.sight, begin + first, count, w.dfeatures.get() + first * width,
-                             width, partials.of(chunk));
-    });
-  }
-
-  Sight::PolicyRows policy_inputs(const Block& mine) const {
-    const ptrdiff_t row = policy_.inputs(), begin = mine.begin();
-    float* input = policy_.kept().input.get();
-    return {input + begin * row, input + (policy_.states() + begin) * row, row};
-  }
-
-  const float* noise(const float* all, const Block& mine) const {
-    return all + static_cast<size_t>(mine.begin()) * shape_.action;
-  }
-
-  // Copy vectors into rows of the policy's input.
-  void fill(float* to, const float* vector, int rows) const {
-    for (int r = 0; r < rows; ++r, to += policy_.inputs(), vector += shape_.vector) {
-      std::memcpy(to, vector, shape_.vector * sizeof(float));
-    }
-  }
-
-  // (features, vector, action) of the transitions, side by side, as the critics' input.
-  void join(float* to, const float* features, const float* vector, const float* action,
-            int rows) const {
-    const int f = sight_.features(), v = shape_.vector, a = shape_.action;
-    for (int r = 0; r < rows; ++r, to += f + v + a, vector += v, action += a) {
-      if (f) std::memcpy(to, features + static_cast<size_t>(r) * f, f * sizeof(float));
-      std::memcpy(to + f, vector, v * sizeof(float));
-      std::memcpy(to + f + v, action, a * sizeof(float));
-    }
-  }
-
   const SacShape shape_;
   const SacMemory memory_;
   std::vector<Worker> workers_;
-  size_t policy_at_ = 0, policy_size_ = 0, critic_at_ = 0, critic_size_ = 0;
-  Sight sight_;
-  Policy policy_;
-  Critics critics_;
+  Networks networks_;
   Optimizer policy_optimizer_, critic_optimizer_;
   std::vector<Sums> sums_;  // by chunk
   int capacity_ = 0;
