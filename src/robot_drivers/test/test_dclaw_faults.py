@@ -20,11 +20,10 @@ from robot_drivers.dclaw import control_table as table
 from robot_drivers.dclaw import ROBOT
 from robot_drivers.dclaw.claw import DynamixelClaw
 from robot_drivers.dclaw.config import ALL_IDS, DclawConfig, JOINTS, LIMIT, REST_POSE
-from robot_drivers.dclaw.dynamixel_bus import DynamixelBus
 from robot_drivers.dclaw.emulator.bank import ServoBank
 from robot_drivers.dclaw.sample import BLOCK
 from robot_drivers.driver import Driver
-from robot_drivers.errors import ConnectionFailedError, MotorFaultError, StaleStateError
+from robot_drivers.errors import ConnectionFailedError
 from robot_drivers.robot import Connection, Robot
 from robot_drivers.safety import Level, SafetyConfig
 from robot_drivers.sim.dclaw import DclawTwin, DirectBus
@@ -74,10 +73,6 @@ def cycle_until(driver: Driver, condition, timeout: float = 5.0) -> float:
         assert time.monotonic() - begin < timeout, f'{driver.activity}, {driver.robot.health()}'
         driver.cycle()
     return time.monotonic() - begin
-
-
-def limp(driver: Driver) -> bool:
-    return driver.safety.level is Level.LIMP
 
 
 def command(driver: Driver, target) -> np.ndarray | None:
@@ -158,17 +153,6 @@ def test_command_is_sent_again_if_it_was_lost_but_not_if_its_answer_is_late(late
     claw.close()
 
 
-def test_answer_of_another_length_is_passed_over(wall_hand):
-    bus = DynamixelBus(wall_hand.port, 1000000, latency=100.0)  # of a busy machine
-    bus.start()
-    wall_hand.ask('late 10 1')
-    with pytest.raises(StaleStateError):
-        bus.sync_read([10], table.MODEL_NUMBER.address, 8)
-    model = bus.sync_read([10], table.MODEL_NUMBER.address, 2)  # the late one comes first
-    assert int.from_bytes(model.tobytes(), 'little') == bus.ping(10)
-    bus.stop()
-
-
 def test_lost_command_is_sent_again(stepped, lockstep_hand, report_fault):
     for lost in range(3):
         lockstep_hand.ask(f'lose {1 if lost else 2}')
@@ -247,34 +231,6 @@ def test_occupied_port_is_refused(driver, wall_hand):
         create(wall_hand).connect()
     driver.cycle()
     assert driver.safety.level is Level.ACTIVE
-
-
-def test_missing_port_is_named():
-    with pytest.raises(ConnectionFailedError, match='/dev/nothing is not there'):
-        DynamixelBus('/dev/nothing', 1000000).start()
-
-
-def test_impossible_speed_is_refused(wall_hand):
-    with pytest.raises(ConnectionFailedError, match='4500000 bit/s'):
-        DynamixelBus(wall_hand.port, 4500000).start()
-
-
-def test_refused_register_says_why(wall_hand):
-    bus = DynamixelBus(wall_hand.port, 1000000, latency=100.0)  # of a busy machine
-    bus.start()
-    with pytest.raises(MotorFaultError, match='motor 10 refuses address 132: read-only'):
-        bus.write(10, table.PRESENT_POSITION, 0)
-    with pytest.raises(StaleStateError, match='motor 99'):
-        bus.ping(99)
-    bus.stop()
-
-
-def test_negative_register_survives_the_wire(wall_hand):
-    bus = DynamixelBus(wall_hand.port, 1000000, latency=100.0)  # of a busy machine
-    bus.start()
-    bus.write(10, table.HOMING_OFFSET, -1000)
-    assert table.signed(bus.read(10, table.HOMING_OFFSET), 4) == -1000
-    bus.stop()
 
 
 def test_emulator_cleans_up_and_names_what_is_wrong(wall_hand):
