@@ -1,6 +1,5 @@
 """``preflight`` names the cause of every injected fault, and passes a healthy robot."""
 
-
 from collections.abc import Callable, Iterator
 import io
 from pathlib import Path
