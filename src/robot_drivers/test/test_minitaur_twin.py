@@ -236,18 +236,6 @@ def test_model_file_names_every_motor_in_order():
     assert tuple(joints) == leg.MOTOR_JOINTS
 
 
-@pytest.mark.slow
-def test_twin_is_faster_than_800_steps_per_second(twin):
-    import time
-
-    twin.reset()
-    commands = actions(400)
-    begin = time.process_time()
-    for command in commands:
-        twin.step(command)
-    assert 400 / (time.process_time() - begin) > 800
-
-
 def test_twin_shows_itself_again_after_it_was_closed():
     twin = MinitaurTwin()
     for _ in range(2):
