@@ -150,7 +150,7 @@ class Sac:
 
     def policy(self) -> tuple[Architecture, dict[str, npt.NDArray[np.float32]]]:
         """Return the policy as sac_core.policy_format has it; copies, float32."""
-        views = dict(self._learnables.actor.views)
+        views = dict(self._learnables.policy)
         if self._shape.shared_encoder:
             shared = self._learnables.critic.views
             views |= {name: v for name, v in shared.items() if name.startswith('encoder.')}
@@ -186,6 +186,7 @@ class Sac:
                 targets[name].copy_(values[name])
         for name, view in views.items():
             view.copy_(values[name])
+        self._learnables.follow(1.0)
         self._normalizer.begin_with(values['observation.mean'], values['observation.std'])
         self._learnables.actor.forget()
         self._refresh()
@@ -210,7 +211,7 @@ class Sac:
         with torch.inference_mode():
             x = tensor(np.atleast_2d(np.asarray(vector, np.float32)), self._device)
             x = self._normalizer(x)
-            p = self._learnables.actor.views
+            p = self._learnables.policy
             if image is not None:
                 seen = image_tensor(image[None] if single else image, self._device)
                 encoder = self._learnables.critic.views if self._shape.shared_encoder else p

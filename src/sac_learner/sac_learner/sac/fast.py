@@ -117,6 +117,7 @@ class FastUpdate:
                 raw[size:],
                 log_prob[size:],
             )
+            self._all.follow(plan.average)
         if plan.update_target and c.target_networks:
             self._all.target.lerp_(self._all.critic.flat, c.tau)
         return critic_metrics, actor_metrics

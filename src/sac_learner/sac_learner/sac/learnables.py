@@ -64,12 +64,25 @@ class Learnables:
         self.actor = Trained(actor, initial(actor, generator).to(device))
         self.critic = Trained(critic, initial(critic, generator).to(device))
         self.target = self.critic.flat.clone()
+        averaged = config.policy_average > 0.0 and not shape.shared_encoder
+        self.average = self.actor.flat.clone() if averaged else None
         log_alpha = torch.tensor([math.log(config.initial_temperature)], device=device)
         self.temperature = Trained(Layout({'log_alpha': (1,)}), log_alpha)
         self.statistics_layout = shape.statistics_layout()
         self.statistics = torch.zeros(self.statistics_layout.total, device=device)
         for name, view in self.statistics_layout.views(self.statistics).items():
             view.fill_(float(name.endswith('variance')))
+
+    @property
+    def policy(self) -> dict[str, Tensor]:
+        """The named parameters of the policy that acts: averaged, where the settings say so."""
+        flat = self.actor.flat if self.average is None else self.average
+        return self.actor.layout.views(flat)
+
+    def follow(self, step: float) -> None:
+        """Let the averaged policy follow the one that learns, where there is one."""
+        if self.average is not None:
+            self.average.lerp_(self.actor.flat, step)
 
     def trained(self) -> dict[str, Trained]:
         """Return the three parameter vectors by name."""
@@ -78,6 +91,8 @@ class Learnables:
     def tensors(self) -> dict[str, Tensor]:
         """Return every tensor that makes up the state, by name."""
         tensors = {'target': self.target, 'statistics': self.statistics}
+        if self.average is not None:
+            tensors['average'] = self.average
         for name, item in self.trained().items():
             tensors |= {name: item.flat, f'{name}.m': item.m, f'{name}.v': item.v}
         return tensors

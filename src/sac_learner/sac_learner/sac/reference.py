@@ -53,6 +53,7 @@ class ReferenceUpdate:
         actor_metrics = None
         if plan.update_actor:
             actor_metrics = self._update_actor(inputs, draws, plan, alpha)
+            self._all.follow(plan.average)
         if plan.update_target and self._config.target_networks:
             self._all.target.lerp_(self._all.critic.flat, self._config.tau)
         return critic_metrics, actor_metrics

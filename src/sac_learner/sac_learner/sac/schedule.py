@@ -16,6 +16,7 @@ class Plan:
         update_actor: Whether the policy and the temperature take a step.
         update_target: Whether the target networks take a step.
         target_entropy: Entropy to hold [nat].
+        average: Step of the averaged policy towards the one that learns.
         actor: Optimiser of the actor.
         critic: Optimiser of the critics.
         temperature: Optimiser of log alpha.
@@ -25,6 +26,7 @@ class Plan:
     update_actor: bool
     update_target: bool
     target_entropy: float
+    average: float
     actor: AdamSettings
     critic: AdamSettings
     temperature: AdamSettings
@@ -45,11 +47,14 @@ def plan_update(config: SacConfig, done: int, action_size: int) -> Plan:
             rate, config.adam_beta1, config.adam_beta2, config.adam_epsilon, weight_decay, clip
         )
 
+    actor_steps = (done + 1) // config.policy_delay  # with this one
     return Plan(
         update=done,
         update_actor=(done + 1) % config.policy_delay == 0,
         update_target=(done + 1) % config.target_interval == 0,
         target_entropy=config.entropy_target(action_size),
+        # The first ones count alike, else the initial policy would for long.
+        average=max(config.policy_average, 1.0 / max(actor_steps, 1)),
         actor=settings('actor', config.actor_weight_decay, config.gradient_clip),
         critic=settings('critic', config.critic_weight_decay, config.gradient_clip),
         temperature=settings('temperature'),

@@ -18,7 +18,9 @@ SMALL = {'actor_hidden': (48, 32), 'critic_hidden': (40, 64)}
 OPTIONS = {
     'paper': {},
     'redq': {'critics': 4, 'target_subset': 2, 'actor_reduction': 'mean', 'policy_delay': 3},
+    'averaged': {'policy_average': 0.03, 'policy_delay': 2, 'actor_reduction': 'mean'},
     'optimiser': {
+        'policy_average': 0.03,
         'gradient_clip': 1.0,
         'critic_weight_decay': 0.1,
         'actor_weight_decay': 0.05,
@@ -58,7 +60,7 @@ IMAGE = (20, 18, 3)
 IMAGE_OPTIONS = {
     'paper': {'encoder': 'paper'},
     'paper shared': {'encoder': 'paper', 'encoder_sharing': 'shared', 'tau': 0.1},
-    'stride2': {'encoder': 'stride2', 'policy_delay': 2},
+    'stride2': {'encoder': 'stride2', 'policy_delay': 2, 'policy_average': 0.03},
     'stride2 shared': {'encoder': 'stride2', 'encoder_sharing': 'shared', 'gradient_clip': 1.0},
     'drq': {'encoder': 'drq', 'encoder_sharing': 'shared', 'actor_reduction': 'mean'},
     'shift': {'encoder': 'paper', 'random_shift': 3, 'target_networks': False},

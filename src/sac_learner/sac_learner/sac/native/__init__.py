@@ -52,7 +52,8 @@ class NativeUpdate:
             *(actor.flat, actor.m, actor.v, critic.flat, critic.m, critic.v),
             *(learnables.target, heat.flat, heat.m, heat.v),
         )
-        memory = Memory(*(item.data_ptr() for item in tensors))
+        average = None if learnables.average is None else learnables.average.data_ptr()
+        memory = Memory(*(item.data_ptr() for item in tensors), average)
         self._handle = self._library.sac_create(kernel_shape, memory)
         if not self._handle:
             raise KernelError(f'no memory or threads ({threads}) left for the kernel')
@@ -114,7 +115,7 @@ class NativeUpdate:
         step.metrics = metrics.data_ptr()
         step.batch = inputs.action.shape[0]
         step.update_actor, step.update_target = plan.update_actor, plan.update_target
-        step.target_entropy = plan.target_entropy
+        step.target_entropy, step.average = plan.target_entropy, plan.average
         step.vector, step.action = inputs.vector.data_ptr(), inputs.action.data_ptr()
         step.reward, step.discount = inputs.reward.data_ptr(), inputs.discount.data_ptr()
         step.next_vector = inputs.next_vector.data_ptr()

@@ -25,6 +25,7 @@ struct SacShape {
 struct SacMemory {
   float *actor, *actor_m, *actor_v, *critic, *critic_m, *critic_v, *target;
   float *log_alpha, *log_alpha_m, *log_alpha_v;
+  float* average;  // of the policy, or null
 };
 
 struct SacOptimizer {
@@ -41,7 +42,7 @@ struct SacStep {
   // Dropout factors per hidden layer of the critics, (critics, batch, units), of three passes.
   const float *const *target_masks, *const *critic_masks, *const *actor_masks;
   float* metrics;  // out, 8: critic loss, q, norm; actor loss, log prob, alpha, its loss, norm
-  float tau, target_entropy;
+  float tau, target_entropy, average;  // average: step of the averaged policy
   SacOptimizer actor, critic, temperature;
 };
 

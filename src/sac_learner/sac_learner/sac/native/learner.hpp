@@ -29,9 +29,10 @@ class Learner {
         memory_(memory),
         workers_(shape.threads),
         networks_(shape, memory),
-        policy_optimizer_(memory.actor, memory.actor_m, memory.actor_v, nullptr),
+        policy_optimizer_(memory.actor, memory.actor_m, memory.actor_v,
+                          {memory.average, false}),
         critic_optimizer_(memory.critic, memory.critic_m, memory.critic_v,
-                          shape.has_target ? memory.target : nullptr),
+                          {shape.has_target ? memory.target : nullptr, true}),
         team_(shape.threads,
               {kPhases, [this](unsigned job, int phase) { return begin(job, phase); },
                [this](unsigned job, int phase, int first, int count, int rank) {
@@ -144,9 +145,9 @@ class Learner {
         return networks_.policy_rows(w.networks, step, {division_, first, last}, alpha_,
                                      sums_.data(), policy_optimizer_.partials);
       case kPolicyWeights:
-        return weights(w, policy_optimizer_, first, last, step.actor, 0.0f);
+        return weights(w, policy_optimizer_, first, last, step.actor, step.average);
       default:
-        return policy_optimizer_.step_kept(first, last, step.actor, scale_, 0.0f);
+        return policy_optimizer_.step_kept(first, last, step.actor, scale_, step.average);
     }
   }
 

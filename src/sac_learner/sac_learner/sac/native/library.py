@@ -48,6 +48,7 @@ class Memory(ctypes.Structure):
         *((name, Pointer) for name in ('actor', 'actor_m', 'actor_v')),
         *((name, Pointer) for name in ('critic', 'critic_m', 'critic_v', 'target')),
         *((name, Pointer) for name in ('log_alpha', 'log_alpha_m', 'log_alpha_v')),
+        ('average', Pointer),
     )
 
 
@@ -72,8 +73,7 @@ class Step(ctypes.Structure):
         *((name, Pointer) for name in ('image', 'next_image', 'shifts')),
         *((name, Pointer) for name in ('target_masks', 'critic_masks', 'actor_masks')),
         ('metrics', Pointer),
-        ('tau', Float),
-        ('target_entropy', Float),
+        *((name, Float) for name in ('tau', 'target_entropy', 'average')),
         *((name, Optimizer) for name in ('actor', 'critic', 'temperature')),
     )
 

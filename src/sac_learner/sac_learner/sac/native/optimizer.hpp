@@ -102,13 +102,19 @@ struct Task {
   }
 };
 
+// Parameters that follow those of an optimiser.
+struct Follower {
+  float* flat;    // or null
+  bool computes;  // whether layers have them in their own forms, too
+};
+
 class Optimizer {
  public:
   std::vector<Task> tasks;
   Partials partials;
 
-  Optimizer(float* flat, float* first, float* second, float* target)
-      : flat_(flat), first_(first), second_(second), target_(target) {}
+  Optimizer(float* flat, float* first, float* second, Follower follower)
+      : flat_(flat), first_(first), second_(second), follower_(follower) {}
 
   // Call once all tasks are there.
   void prepare() {
@@ -125,7 +131,7 @@ class Optimizer {
   int largest() const { return largest_; }  // size of a task's gradient
   int deepest() const { return deepest_; }  // rows of a task's product
 
-  // Step the parameters of tasks [first, last), and their targets by `tau`. `out` takes their
+  // Step the parameters of tasks [first, last), and what follows them by `tau`. `out` takes their
   // gradients.
   void step(int first, int last, const Division& division, const SacOptimizer& o, float tau,
             float* out, float* scratch) {
@@ -187,22 +193,22 @@ class Optimizer {
   }
 
   void step(Task& task, const SacOptimizer& o, const float* gradient, float scale, float tau) {
-    constexpr int kSpan = 512;  // elements whose target follows while they are in cache
-    float* target = tau > 0.0f ? target_ : nullptr;
+    constexpr int kSpan = 512;  // elements that are followed while they are in cache
+    float* follower = tau > 0.0f ? follower_.flat : nullptr;
     for (const Task::Span& span : task.spans) {
       for (int i = 0; i < span.count; i += kSpan) {
         const int n = std::min(kSpan, span.count - i);
         adam(o, gradient + span.at + i, span.parameter + i, n, scale);
-        if (target) {
+        if (follower) {
           const float* __restrict p = flat_ + span.parameter + i;
-          float* __restrict t = target + span.parameter + i;
-          for (int k = 0; k < n; ++k) t[k] += tau * (p[k] - t[k]);
+          float* __restrict f = follower + span.parameter + i;
+          for (int k = 0; k < n; ++k) f[k] += tau * (p[k] - f[k]);
         }
       }
     }
     if (task.place) {
       task.place(flat_, false);
-      if (target) task.place(target, true);
+      if (follower && follower_.computes) task.place(follower, true);
     }
   }
 
@@ -228,7 +234,8 @@ class Optimizer {
     }
   }
 
-  float *flat_, *first_, *second_, *target_;
+  float *flat_, *first_, *second_;
+  Follower follower_;
   int largest_ = 0, deepest_ = 0;
   Buffer kept_;
 };
