@@ -148,9 +148,16 @@ class Sac:
             )
         return metrics
 
-    def policy(self) -> tuple[Architecture, dict[str, npt.NDArray[np.float32]]]:
-        """Return the policy as sac_core.policy_format has it; copies, float32."""
-        views = dict(self._learnables.policy)
+    def policy(
+        self, *, averaged: bool = False
+    ) -> tuple[Architecture, dict[str, npt.NDArray[np.float32]]]:
+        """Return the policy as sac_core.policy_format has it; copies, float32.
+
+        Args:
+            averaged: Whether to return its mean over updates, where `policy_average` asks for one,
+                instead of the one that learns, which is to explore.
+        """
+        views = self._learnables.policy(averaged=averaged)
         if self._shape.shared_encoder:
             shared = self._learnables.critic.views
             views |= {name: v for name, v in shared.items() if name.startswith('encoder.')}
@@ -204,14 +211,15 @@ class Sac:
         Args:
             vector: Raw vector observations.
             image: uint8 images, (H, W, C) or (B, H, W, C), where the policy sees.
-            deterministic: Whether to return the mode instead of a sample.
+            deterministic: Whether to return the mode of the averaged policy (see `policy`), not a
+                sample of the one that learns.
             noise: Standard normal, of the shape of the actions, instead of the agent's own.
         """
         single = np.ndim(vector) == 1
         with torch.inference_mode():
             x = tensor(np.atleast_2d(np.asarray(vector, np.float32)), self._device)
             x = self._normalizer(x)
-            p = self._learnables.policy
+            p = self._learnables.policy(averaged=deterministic)
             if image is not None:
                 seen = image_tensor(image[None] if single else image, self._device)
                 encoder = self._learnables.critic.views if self._shape.shared_encoder else p

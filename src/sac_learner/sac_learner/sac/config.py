@@ -122,7 +122,10 @@ class SacConfig:
     critic_activation: str = _choice('relu', ACTIVATIONS, 'Nonlinearity of the critics.')
     actor_layer_norm: bool = _other(False, 'Layer normalisation before each activation.')
     policy_average: float = _float(
-        0.0, 0.0, 1.0, 'Step of the averaged policy, which acts, per step of the policy; 0: none.'
+        0.0,
+        0.0,
+        1.0,
+        'Step of the averaged policy, which is evaluated, towards the policy; 0: none.',
     )
     log_std_min: float = _float(-20.0, -100.0, 10.0, 'Least log standard deviation.')
     log_std_max: float = _float(2.0, -100.0, 10.0, 'Largest log standard deviation.')

@@ -73,10 +73,9 @@ class Learnables:
         for name, view in self.statistics_layout.views(self.statistics).items():
             view.fill_(float(name.endswith('variance')))
 
-    @property
-    def policy(self) -> dict[str, Tensor]:
-        """The named parameters of the policy that acts: averaged, where the settings say so."""
-        flat = self.actor.flat if self.average is None else self.average
+    def policy(self, *, averaged: bool) -> dict[str, Tensor]:
+        """Return the named parameters of the policy; averaged, where the settings know a mean."""
+        flat = self.average if averaged and self.average is not None else self.actor.flat
         return self.actor.layout.views(flat)
 
     def follow(self, step: float) -> None:

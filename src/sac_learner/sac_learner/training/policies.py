@@ -38,10 +38,10 @@ class Policies:
         self._checkpoints, self._spec_hash = checkpoints, spec_hash
         self._newest: dict[int, Policy] = {}
 
-    def new(self, sac: Sac) -> Policy:
-        """Return the present policy under a new version."""
+    def new(self, sac: Sac, *, averaged: bool = False) -> Policy:
+        """Return the present policy under a new version; `averaged` as for ``Sac.policy``."""
         self.version += 1
-        architecture, arrays = sac.policy()
+        architecture, arrays = sac.policy(averaged=averaged)
         policy = Policy(self.version, sac.updates, architecture, arrays)
         self._newest[self.version] = policy
         for old in [v for v in self._newest if v <= self.version - KEPT]:

@@ -59,7 +59,7 @@ def snapshot(learning: Learning) -> Snapshot:
     state = learning.sac.state()
     arrays = {name: value for name, value in state.items() if isinstance(value, np.ndarray)}
     scalars = {n: v for n, v in state.items() if not isinstance(v, np.ndarray)}
-    architecture, policy = learning.sac.policy()
+    architecture, policy = learning.sac.policy(averaged=True)
     metadata = {
         'spec_hash': learning.spec_hash,
         'version': str(learning.policies.version),

@@ -1,4 +1,4 @@
-"""The averaged policy: what acts and is kept where `policy_average` says so."""
+"""The averaged policy: what is evaluated and kept where `policy_average` says so."""
 
 import numpy as np
 import pytest
@@ -33,7 +33,7 @@ def learner(image=None, **options):
 
 
 def weights(sac):
-    return sac.policy()[1]['hidden.0.weight']
+    return sac.policy(averaged=True)[1]['hidden.0.weight']
 
 
 def test_average_is_the_mean_at_first_and_exponential_then():
@@ -56,14 +56,17 @@ def test_averaging_leaves_what_is_learned_alone():
     assert not np.array_equal(weights(sac), weights(plain))
 
 
-def test_policy_that_acts_is_the_one_that_is_given_out():
-    sac = learner(policy_average=0.01)
+def test_average_is_evaluated_and_the_policy_that_learns_explores():
+    sac, plain = learner(policy_average=0.01), learner()
     sac.update(batches(), 20)
+    plain.update(batches(), 20)
+    np.testing.assert_array_equal(sac.act(SEEN), plain.act(SEEN))
+    np.testing.assert_array_equal(sac.policy()[1]['mean.weight'], plain.policy()[1]['mean.weight'])
     alike = learner()
-    alike.load_policy(sac.policy()[1])
-    np.testing.assert_array_equal(
-        sac.act(SEEN, deterministic=True), alike.act(SEEN, deterministic=True)
-    )
+    alike.load_policy(sac.policy(averaged=True)[1])
+    evaluated = sac.act(SEEN, deterministic=True)
+    np.testing.assert_array_equal(evaluated, alike.act(SEEN, deterministic=True))
+    assert not np.array_equal(evaluated, plain.act(SEEN, deterministic=True))
 
 
 def test_average_goes_on_after_a_resume_and_starts_from_a_given_policy():
@@ -75,7 +78,7 @@ def test_average_goes_on_after_a_resume_and_starts_from_a_given_policy():
     other.update(batches(1), 5)
     np.testing.assert_array_equal(weights(sac), weights(other))
     third = learner(policy_average=0.05)
-    third.load_policy(sac.policy()[1])
+    third.load_policy(sac.policy(averaged=True)[1])
     np.testing.assert_array_equal(weights(third), weights(sac))
 
 
