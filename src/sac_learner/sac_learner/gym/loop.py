@@ -104,7 +104,7 @@ class Loop:
         fresh = True
         while training.transitions < limit and not stopped():
             observed, fresh = self._step(*observed, fresh=fresh)
-            while training.learn(training.sac.config.policy_delay) and not stopped():
+            while training.learn(training.sac.config.policy_interval) and not stopped():
                 self._look()  # after a crash there may be many
             steps = training.transitions
             if every and steps % every == 0 and self._evaluate(stopped):

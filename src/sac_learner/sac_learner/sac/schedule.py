@@ -47,10 +47,10 @@ def plan_update(config: SacConfig, done: int, action_size: int) -> Plan:
             rate, config.adam_beta1, config.adam_beta2, config.adam_epsilon, weight_decay, clip
         )
 
-    actor_steps = (done + 1) // config.policy_delay  # with this one
+    actor_steps = (done + 1) // config.policy_interval  # with this one
     return Plan(
         update=done,
-        update_actor=(done + 1) % config.policy_delay == 0,
+        update_actor=(done + 1) % config.policy_interval == 0,
         update_target=(done + 1) % config.target_interval == 0,
         target_entropy=config.entropy_target(action_size),
         # The first ones count alike, else the initial policy would for long.

@@ -97,7 +97,7 @@ def test_a_run_leaves_what_a_launch_leaves(tmp_path):
     records = metrics.read(run / 'metrics.jsonl')
     assert [r['steps'] for r in records if r['kind'] == 'evaluation'] == [200, 400]
     assert [r['length'] for r in records if r['kind'] == 'episode'] == [200, 200]
-    assert [r['updates'] for r in records if r['kind'] == 'training'][-1] == 700
+    assert [r['updates'] for r in records if r['kind'] == 'training'][-1] == 1400
 
 
 def test_a_run_repeats_itself_for_a_seed(tmp_path):
@@ -115,7 +115,7 @@ def test_a_run_goes_on_where_it_was(tmp_path):
     assert pendulum(run, '--eval-every', '0') == 2, 'it holds a run'
     assert train.main(['--resume', str(run), '--steps', '230', '--set', 'actor_lr=1e-3']) == 0
     last = metrics.read(run / 'metrics.jsonl', 'training')[-1]
-    assert (last['steps'], last['updates']) == (230, 360)
+    assert (last['steps'], last['updates']) == (230, 720)
     assert 'actor_lr: 0.001' in (run / 'config.yaml').read_text()
     assert Replay.open(run / 'replay').count == 230
 
@@ -281,7 +281,7 @@ def test_sigint_saves_and_the_run_goes_on(tmp_path):
     steps = json.loads(manifest.read_text())['values']['transitions']
     assert train.main(['--resume', str(run), '--steps', str(steps + 50)]) == 0
     last = metrics.read(run / 'metrics.jsonl', 'training')[-1]
-    assert (last['steps'], last['updates']) == (steps + 50, 2 * steps)
+    assert (last['steps'], last['updates']) == (steps + 50, 4 * steps)
 
 
 def metrics_of(run: Path):

@@ -134,7 +134,7 @@ def test_offline_learning_goes_on_with_a_robot_and_counts_its_steps_only(
     assert Given.read(run_dir).transitions == 120
     go_on = yaml.safe_load((run_dir / study.GO_ON).read_text())
     settings = go_on['/**/sac_learner']['ros__parameters']
-    assert settings['updates_per_step'] == 2.0  # all of them, the robot's file may say otherwise
+    assert settings['updates_per_step'] == 4.0  # all of them, the robot's file may say otherwise
     sac = SacConfig(**settings)
     assert go_on['/**/sac_agent']['ros__parameters'] == {'warmup': {'steps': 0}}
     run = RunDirectory(run_dir)
@@ -148,7 +148,7 @@ def test_offline_learning_goes_on_with_a_robot_and_counts_its_steps_only(
         training.receive(message)
         while training.learn(8):
             pass
-    assert (training.updates, training.steps) == (120, 30)
+    assert (training.updates, training.steps) == (180, 30)
     training.close()
 
 

@@ -66,7 +66,8 @@ def test_presets_are_as_published():
     assert (crossq.adam_beta1, crossq.policy_delay, crossq.updates_per_step) == (0.5, 3, 1.0)
     assert rlpd.demonstration_fraction == 0.5
     assert (rlpd.critics, rlpd.target_subset, rlpd.critic_layer_norm) == (10, 2, True)
-    assert set(PRESETS) == {'default', 'paper', 'redq', 'droq', 'crossq', 'rlpd'}
+    assert {p.target_entropy for p in (redq, droq, rlpd)} == {'-dim/2'}
+    assert set(PRESETS) == {'default', 'light', 'paper', 'redq', 'droq', 'crossq', 'rlpd'}
 
 
 @pytest.mark.parametrize('name', ['linear', 'exponential', 'cosine'])

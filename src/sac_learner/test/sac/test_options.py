@@ -13,6 +13,7 @@ from sac_learner.sac.networks import Networks
 from sac_learner.sac.noise import NoiseSource
 from sac_learner.sac.normalizer import Normalizer
 from sac_learner.sac.preparation import prepare
+from sac_learner.sac.schedule import plan_update
 
 SMALL = {'actor_hidden': (16, 16), 'critic_hidden': (16, 16)}
 CPU = torch.device('cpu')
@@ -111,6 +112,13 @@ def test_policy_delay_spares_the_actor_until_its_turn(backend):
     assert moved(learner, fresh, 'critic')
     assert 'actor_loss' in learner.update(batch, 1)
     assert moved(learner, fresh, 'actor')
+
+
+@pytest.mark.parametrize(('ratio', 'interval'), [(4.0, 4), (0.5, 1), (1.0, 1), (2.6, 3), (0.0, 1)])
+def test_policy_without_a_delay_takes_a_step_per_transition(ratio, interval):
+    config = SacConfig(**SMALL, policy_delay=0, updates_per_step=ratio)
+    steps = [plan_update(config, done, 2).update_actor for done in range(2 * interval)]
+    assert steps == 2 * ([False] * (interval - 1) + [True])
 
 
 @pytest.mark.parametrize('backend', ['auto', 'torch', 'reference'])
