@@ -31,7 +31,7 @@ from sac_learner.run import metrics
 from sac_learner.run.directory import environment_record
 
 PEERS = ('sb3-sac', 'sb3-td3', 'sb3-ddpg', 'sb3-ppo')
-OURS = {'sac': 'default', **{name: name for name in ('paper', 'droq', 'redq', 'crossq')}}
+OURS = {'sac': 'default', **{name: name for name in ('light', 'paper', 'droq', 'redq', 'crossq')}}
 ENVS = ('Hopper-v5', 'HalfCheetah-v5', 'Walker2d-v5')
 WARMUP = 1000  # random steps before learning, for all that take some
 PERIOD = 30.0  # [s] between two lines of progress
