@@ -4,13 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable
 import json
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from robot_drivers.dclaw.emulator.bank import IDS
+from robot_drivers.dclaw.emulator.bus import EmulatedBus
 from robot_drivers.sim.dclaw_physics import ASPECTS
 
-if TYPE_CHECKING:
-    from robot_drivers.dclaw.emulator.server import Server
+
+class Served(Protocol):
+    """What a tester has his hands on.
+
+    Attributes:
+        bus: The servos.
+        running: Whether it goes on.
+    """
+
+    bus: EmulatedBus
+    running: bool
+
+    def plug(self) -> None:
+        """Make the serial device appear."""
+
+    def unplug(self) -> None:
+        """Make the serial device vanish, as if the cable was pulled."""
 
 
 class Console:
@@ -19,7 +35,7 @@ class Console:
     ``ID`` is a servo or ``all``; counts are answers on the wire.
     """
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Served) -> None:
         """Build the table of commands from the methods' names."""
         self.tripped: list[tuple[int, float]] = []  # since the last `status`: servo, monotonic
         self._server = server
