@@ -52,11 +52,21 @@ def known() -> Iterator[Running]:
     running.kill()
 
 
+def found_by(ros2, *command: str, lines: list[str]) -> list[str]:
+    """Repeat a list until it has all of these lines; nodes need a while to find each other."""
+    deadline = time.monotonic() + 30.0
+    while True:
+        code, output = ros2(*command)
+        assert code == 0
+        if set(lines) <= set(output.splitlines()):
+            return output.splitlines()
+        assert time.monotonic() < deadline, output
+
+
 def test_lists_show_nodes_topics_and_services(known, ros2):
-    assert ros2('node', 'list') == (0, '/scratch/known')
-    steady, deadline = '/scratch/steady [sensor_msgs/msg/JointState]', time.monotonic() + 30.0
-    while steady not in (topics := ros2('topic', 'list', '-t')[1].splitlines()):
-        assert time.monotonic() < deadline, topics  # the nodes need a while to find each other
+    assert found_by(ros2, 'node', 'list', lines=['/scratch/known']) == ['/scratch/known']
+    steady = '/scratch/steady [sensor_msgs/msg/JointState]'
+    assert steady in found_by(ros2, 'topic', 'list', '-t', lines=[steady])
     assert '/scratch/known/reset' in ros2('service', 'list')[1].splitlines()
     info = ros2('node', 'info', '/scratch/known')[1]
     assert '  Publishers:\n    /parameter_events: rcl_interfaces/msg/ParameterEvent\n' in info
@@ -130,7 +140,7 @@ def test_service_is_called(known, ros2):
 
 
 def test_lifecycle_node_is_led_through_its_states(known, ros2):
-    assert ros2('lifecycle', 'nodes') == (0, '/scratch/known')
+    assert found_by(ros2, 'lifecycle', 'nodes', lines=['/scratch/known']) == ['/scratch/known']
     assert ros2('lifecycle', 'get', '/scratch/known') == (0, 'unconfigured [1]')
     assert ros2('lifecycle', 'set', '/scratch/known', 'configure') == (
         0,

@@ -272,4 +272,4 @@ def test_a_killed_sweep_goes_on_where_it_was(study, tmp_path):
     assert resumed  # what was under way went on, and did not begin anew
     for path in directory.glob('trials/*/seed*/run'):
         last = metrics.read(path / 'metrics.jsonl', 'training')[-1]
-        assert (last['steps'], last['updates']) == (500, 900)
+        assert (last['steps'], last['updates']) == (500, 1800)
