@@ -84,18 +84,15 @@ class Run:
         self.pilot.act()
         self.pilot.interrupt(Truncation.OPERATOR)
 
-    def policy(self) -> None:
-        """Publish new weights."""
+    def policy(self, *, averaged: bool = False) -> None:
+        """Publish new weights, with another policy to be evaluated or without."""
         architecture = Architecture(
             vector_size=self.pilot.spec.observation.vector_size,
             action_size=self.pilot.spec.action_size,
             hidden=(32, 32),
         )
-        arrays = {
-            name: np.ones(shape) if name.endswith('std') else 0.2 * self.rng.normal(size=shape)
-            for name, shape in layout(architecture)
-        }
-        data = pack(arrays, architecture)
+        data = self._weights(architecture)
+        mean = self._weights(architecture) if averaged else b''
         self.version += 1
         fields = {
             'learner_id': 'x',
@@ -103,9 +100,22 @@ class Run:
             'spec_hash': self.pilot.spec.spec_hash(),
             'architecture': architecture.to_json(),
             'crc32': checksum(data),
+            'averaged_crc32': checksum(mean),
         }
-        assert not self.pilot.policies.offer(PolicyOffer(stamp=self.time, data=data, **fields))
-        self._write('/policy', POLICY, data=np.frombuffer(data, np.uint8), **fields)
+        offer = PolicyOffer(stamp=self.time, data=data, averaged=mean, **fields)
+        assert not self.pilot.policies.offer(offer)
+        numbers = {
+            'data': np.frombuffer(data, np.uint8),
+            'averaged': np.frombuffer(mean, np.uint8),
+        }
+        self._write('/policy', POLICY, **numbers, **fields)
+
+    def _weights(self, architecture: Architecture) -> bytes:
+        arrays = {
+            name: np.ones(shape) if name.endswith('std') else 0.2 * self.rng.normal(size=shape)
+            for name, shape in layout(architecture)
+        }
+        return pack(arrays, architecture)
 
     def close(self) -> None:
         self.journal.commit()

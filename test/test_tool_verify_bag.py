@@ -56,6 +56,33 @@ def test_noise_that_follows_from_no_seed_is_told_but_no_error(tmp_path, definiti
     assert 'noise repeated from the seed for 30 of 60' in text
 
 
+def test_evaluations_are_of_the_average(tmp_path, definitions) -> None:
+    run = Run(tmp_path / 'dclaw', definitions, config())
+    run.policy(averaged=True)
+    run.episode()
+    run.episode()
+    run.pilot.evaluate(1)
+    run.episode()
+    run.close()
+    code, text = verify('--bag', tmp_path / 'dclaw')
+    assert code == 0, text
+    assert '60 steps verified, 60 of them bit for bit' in text
+    with BagWriter(tmp_path / 'without', definitions=definitions) as writer:
+        reader = BagReader(tmp_path / 'dclaw')
+        for raw in reader.messages():
+            data = raw.data
+            if raw.type == POLICY:
+                message = reader.decode(raw)
+                message.averaged = message.averaged[:0]
+                data = definitions.encode(message, raw.type)
+            writer.add_topic(raw.topic, raw.type)
+            writer.write(raw.topic, raw.stamp, data)
+    code, text = verify('--bag', tmp_path / 'without')
+    assert code == 1
+    assert 'step 0 of episode 2' in text
+    assert 'sampled_action' in text
+
+
 def corruptions() -> Iterator[tuple[str, Callable[[Any], None], str]]:
     def flip(path: str, index: int = 0) -> Callable[[Any], None]:
         def change(message: Any) -> None:

@@ -70,6 +70,14 @@ def test_a_version_that_comes_again_from_another_learner_is_recorded_again(make)
     assert versions(sender) == [1, 1]
 
 
+def test_the_average_that_comes_later_is_recorded(make):
+    recording, sender, _ = make()
+    for averaged in (b'', b'', b'mean'):
+        recording.offered(PolicyWeights(learner_id='a', version=1, averaged=averaged))
+        recording.acting(1)
+    assert versions(sender) == [1, 1]
+
+
 def test_weights_that_never_act_take_bounded_memory(make):
     recording, _, _ = make()
     for version in range(10 * HELD):

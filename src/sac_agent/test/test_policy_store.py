@@ -1,6 +1,7 @@
 """Which weights are adopted."""
 
 from dataclasses import replace
+import re
 
 import numpy as np
 import pytest
@@ -90,6 +91,46 @@ def test_random_bytes_never_raise(store):
             replace(GOOD, **with_data(bytes(data)), architecture=text.decode(), version=i + 2)
         )
     assert store.refused > 100
+
+
+def with_average(made, **changes):
+    averaged = offer(made.version + 100).data
+    return replace(made, **{'averaged': averaged, 'averaged_crc32': checksum(averaged)} | changes)
+
+
+def test_an_average_is_evaluated_and_the_learning_policy_explores(store):
+    assert store.offer(with_average(offer(1))) == ''
+    store.adopt()
+    explores, evaluated = store.current.network, store.current.evaluated
+    x = np.ones(3)
+    expected = PolicyStore(SPEC)
+    expected.offer(offer(101))
+    assert not np.array_equal(explores.act(x)[0], evaluated.act(x)[0])
+    np.testing.assert_array_equal(evaluated.act(x)[0], expected.newest.network.act(x)[0])
+    assert expected.newest.evaluated is expected.newest.network
+
+
+@pytest.mark.parametrize(
+    ('changes', 'text'),
+    [
+        ({'averaged_crc32': 1}, 'version 1: checksum is 0x'),
+        ({'averaged': b'1234', 'averaged_crc32': checksum(b'1234')}, 'must be .* bytes long'),
+    ],
+)
+def test_an_average_passes_the_same_checks(store, changes, text):
+    assert re.search(text, store.offer(with_average(GOOD, **changes)))
+    assert store.newest is None
+
+
+def test_the_average_that_a_kept_policy_lacks_comes_with_the_same_version(store):
+    store.offer(offer(5))
+    store.adopt()
+    assert store.offer(with_average(offer(5))) == ''
+    assert store.adopt()
+    assert store.current.averaged is not None
+    assert store.offer(with_average(offer(5))) == ''
+    assert not store.adopt()
+    assert store.refused == 0
 
 
 def test_older_weights_of_the_same_learner_are_refused_and_repeated_ones_ignored(store):

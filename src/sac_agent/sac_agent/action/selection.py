@@ -120,7 +120,7 @@ class ActionSelector:
             return self.human, none, Source.HUMAN
         policy = self._policies.current
         if evaluation and policy is not None:
-            action, _, _ = policy.network.act(observed.vector, observed.image)
+            action, _, _ = policy.evaluated.act(observed.vector, observed.image)
             return action.astype(np.float64), none, Source.MEAN
         if policy is None or steps < self._config.warmup.steps:
             latent = self._uniform.sample()

@@ -116,6 +116,8 @@ def offer(message: PolicyWeights) -> PolicyOffer:
         crc32=message.crc32,
         data=memoryview(message.data).cast('B'),
         updates=message.updates,
+        averaged_crc32=message.averaged_crc32,
+        averaged=memoryview(message.averaged).cast('B'),
     )
 
 
@@ -129,6 +131,8 @@ def weights(offer: PolicyOffer) -> PolicyWeights:
         architecture=offer.architecture,
         crc32=offer.crc32,
         data=octets(offer.data),
+        averaged_crc32=offer.averaged_crc32,
+        averaged=octets(offer.averaged),
     )
     message.header.stamp = time_msg(offer.stamp)
     return message

@@ -25,7 +25,7 @@ class Recording:
         self._sensors = config.sensors
         self._commands: dict[str, str] = {}  # types by topic
         self._held: dict[int, PolicyWeights] = {}
-        self._recorded: tuple[str, int] | None = None
+        self._recorded: tuple[str, int, bool] | None = None
 
     def offered(self, message: PolicyWeights) -> None:
         """Note weights that were accepted; they are recorded if they act."""
@@ -40,9 +40,13 @@ class Recording:
         To be called before the transition is handed over, so that readers meet them in order.
         """
         message = self._held.get(version)
-        if message is None or (message.learner_id, version) == self._recorded:
+        if message is None:
             return
-        self._recorded = (message.learner_id, version)
+        # A kept policy is recorded without its average, which comes with the learner's word.
+        recorded = message.learner_id, version, bool(message.averaged)
+        if recorded == self._recorded:
+            return
+        self._recorded = recorded
         self._record(POLICY_TOPIC, serialize_message(message))
         for older in [v for v in self._held if v < version]:
             del self._held[older]

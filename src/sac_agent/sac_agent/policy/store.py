@@ -21,6 +21,7 @@ class PolicyOffer:
         stamp: Publication time [ns].
         data: Little-endian float32 in layout order.
         updates: Gradient updates behind them.
+        averaged: As `data`, what is evaluated instead; empty: nothing else.
     """
 
     learner_id: str
@@ -31,6 +32,8 @@ class PolicyOffer:
     crc32: int
     data: bytes | memoryview
     updates: int = 0
+    averaged_crc32: int = 0
+    averaged: bytes | memoryview = b''
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,9 @@ class HeldPolicy:
     """A policy that passed every check.
 
     Attributes:
+        network: Explores.
         offer: How it came, None from a file.
+        averaged: Mean of the policy over updates, None: there is none.
     """
 
     learner_id: str
@@ -46,6 +51,12 @@ class HeldPolicy:
     stamp: int
     network: NumpyPolicy
     offer: PolicyOffer | None = None
+    averaged: NumpyPolicy | None = None
+
+    @property
+    def evaluated(self) -> NumpyPolicy:
+        """What acts in evaluation episodes."""
+        return self.averaged or self.network
 
 
 class PolicyStore:
@@ -79,7 +90,8 @@ class PolicyStore:
     def offer(self, offer: PolicyOffer) -> str:
         """Check an offer and keep it for the next `adopt`; return '' or why it is refused.
 
-        An offer that is already held is ignored without being counted.
+        An offer that is already held is ignored without being counted, unless it brings the
+        average that was lacking.
         """
         newest = self.newest
         if (
@@ -87,16 +99,24 @@ class PolicyStore:
             and offer.learner_id == newest.learner_id
             and offer.version <= newest.version
         ):
-            if offer.version == newest.version:
+            if offer.version < newest.version:
+                return self._refuse(
+                    f'version {offer.version} is older than version {newest.version} in use'
+                )
+            if newest.averaged or not offer.averaged:
                 return ''
-            return self._refuse(
-                f'version {offer.version} is older than version {newest.version} in use'
-            )
         try:
-            network = self._checked(offer)
+            network = self._checked(offer, offer.data, offer.crc32)
+            averaged = (
+                self._checked(offer, offer.averaged, offer.averaged_crc32)
+                if offer.averaged
+                else None
+            )
         except (ValueError, TypeError, ArithmeticError, MemoryError, RecursionError) as error:
             return self._refuse(f'version {offer.version}: {error}')
-        self.newest = HeldPolicy(offer.learner_id, offer.version, offer.stamp, network, offer)
+        self.newest = HeldPolicy(
+            offer.learner_id, offer.version, offer.stamp, network, offer, averaged
+        )
         self._history[offer.version] = self.newest
         while len(self._history) > KEPT:
             self._history.popitem(last=False)
@@ -152,17 +172,17 @@ class PolicyStore:
         self.refusal = reason
         return reason
 
-    def _checked(self, offer: PolicyOffer) -> NumpyPolicy:
+    def _checked(self, offer: PolicyOffer, data: bytes | memoryview, crc32: int) -> NumpyPolicy:
         if offer.spec_hash != self._hash:
             raise ValueError(
                 f'trained for spec {offer.spec_hash!r}, this agent has {self._hash!r}'
             )
-        crc = checksum(offer.data)
-        if crc != offer.crc32:
-            raise ValueError(f'checksum is {crc:#010x}, announced as {offer.crc32:#010x}')
+        crc = checksum(data)
+        if crc != crc32:
+            raise ValueError(f'checksum is {crc:#010x}, announced as {crc32:#010x}')
         architecture = Architecture.from_json(offer.architecture)
         self._fits(architecture)
-        arrays = unpack(offer.data, architecture)
+        arrays = unpack(data, architecture)
         if not (arrays['observation.std'] > 0).all():
             raise ValueError('observation.std must be positive')
         network = NumpyPolicy(architecture, arrays)

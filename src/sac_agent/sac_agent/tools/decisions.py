@@ -154,13 +154,14 @@ class Decisions:
             sampled = np.array([erf(x / sqrt(2.0)) for x in noise])
             exact = repeated is not None
         elif source in (Source.POLICY, Source.MEAN):
-            network = self._weights.get(int(message.policy_version))
+            explores = source is Source.POLICY
+            network = self._weights.get(int(message.policy_version), explores=explores)
             if network is None:
                 raise DifferenceError(
                     f'weights of version {message.policy_version} are not in the bag; name where '
                     'they are with --weights'
                 )
-            noise = latent if source is Source.POLICY else None
+            noise = latent if explores else None
             action, _, _ = network.act(message.observation.vector, self._image(message), noise)
             sampled, exact = action.astype(np.float64), True
         else:

@@ -3,7 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from sac_agent.policy.network import NumpyPolicy
 from sac_core.bag import BagError, BagReader
@@ -20,6 +20,13 @@ KEPT = 32
 """Policies in memory; a running agent uses the newest and few older ones."""
 
 
+class Policies(NamedTuple):
+    """What acts under one version; files of an averaged policy lack the one that explored."""
+
+    exploring: NumpyPolicy | None
+    evaluated: NumpyPolicy
+
+
 class Weights:
     """Policies from the bag itself and from other places."""
 
@@ -29,7 +36,7 @@ class Weights:
         Raises:
             BagError: A source is none of these.
         """
-        self._networks: OrderedDict[int, NumpyPolicy] = OrderedDict()
+        self._networks: OrderedDict[int, Policies] = OrderedDict()
         self._files: dict[int, Path] = {}
         self._bags: list[Path] = []
         for source in sources:
@@ -43,15 +50,23 @@ class Weights:
 
     def add(self, message: Any) -> None:
         """Take weights that a bag holds."""
-        self._networks[int(message.version)] = _network(message)
+        network = _network(message, bytes(message.data), message.crc32)
+        averaged = bytes(getattr(message, 'averaged', b''))  # bags of 2026-11 have none
+        self._networks[int(message.version)] = Policies(
+            network,
+            _network(message, averaged, message.averaged_crc32) if averaged else network,
+        )
         while len(self._networks) > KEPT:
             self._networks.popitem(last=False)
 
-    def get(self, version: int) -> NumpyPolicy | None:
-        """Return the policy of a version, None if it is nowhere."""
+    def get(self, version: int, *, explores: bool = True) -> NumpyPolicy | None:
+        """Return the policy of a version that explores or is evaluated, None if it is nowhere."""
         if version not in self._networks:
             self._search(version)
-        return self._networks.get(version)
+        policies = self._networks.get(version)
+        if policies is None:
+            return None
+        return policies.exploring if explores else policies.evaluated
 
     def _note(self, file: Path) -> None:
         try:
@@ -62,8 +77,11 @@ class Weights:
 
     def _search(self, version: int) -> None:
         if version in self._files:
-            architecture, arrays, _ = load_policy(self._files[version])
-            self._networks[version] = NumpyPolicy(architecture, arrays)
+            architecture, arrays, metadata = load_policy(self._files[version])
+            network = NumpyPolicy(architecture, arrays)
+            self._networks[version] = Policies(
+                None if metadata.get('averaged') == 'true' else network, network
+            )
             return
         for message in self._stored():
             if int(message.version) == version:
@@ -78,9 +96,8 @@ class Weights:
                     yield reader.decode(raw)
 
 
-def _network(message: Any) -> NumpyPolicy:
-    data = bytes(message.data)
-    if checksum(data) != message.crc32:
+def _network(message: Any, data: bytes, crc32: int) -> NumpyPolicy:
+    if checksum(data) != crc32:
         raise BagError(
             f'weights of version {message.version} do not have the checksum they were sent with'
         )

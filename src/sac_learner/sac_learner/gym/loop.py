@@ -181,7 +181,7 @@ class Loop:
         self._progress.state = ''
         if summary is None:
             return False
-        policy = training.policies.new(training.sac, averaged=True)
+        policy = training.policies.new(training.sac)
         sign = 1.0 if training.sac.config.objective == 'maximise' else -1.0
         best = training.policies.evaluated(
             policy.version, summary.success_rate, sign * summary.mean_return

@@ -98,6 +98,7 @@ class LearnerNode(Node):
 
     def _publish_policy(self, policy: Policy) -> None:
         data = pack(policy.arrays, policy.architecture)
+        mean = b'' if policy.averaged is None else pack(policy.averaged, policy.architecture)
         msg = PolicyWeights(
             learner_id=self.session.learner_id,
             version=policy.version,
@@ -106,6 +107,8 @@ class LearnerNode(Node):
             architecture=policy.architecture.to_json(),
             crc32=checksum(data),
             data=convert.octets(data),
+            averaged_crc32=checksum(mean),
+            averaged=convert.octets(mean),
         )
         msg.header.stamp = self.get_clock().now().to_msg()
         if self.context.ok():

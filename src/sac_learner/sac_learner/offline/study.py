@@ -212,7 +212,7 @@ class Study:
         self._progress.state = ''
         if summary is None:
             return False
-        policy = training.policies.new(training.sac, averaged=True)
+        policy = training.policies.new(training.sac)
         best = training.policies.evaluated(
             policy.version, summary.success_rate, summary.mean_return
         )

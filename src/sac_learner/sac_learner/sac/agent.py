@@ -26,6 +26,7 @@ from sac_learner.sac.reference import ACTOR_METRICS, CRITIC_METRICS
 from sac_learner.sac.schedule import plan_update
 
 Tensor = torch.Tensor
+PolicyArrays = dict[str, npt.NDArray[np.float32]]
 State = dict[str, np.ndarray | int | float | str]
 
 
@@ -148,9 +149,12 @@ class Sac:
             )
         return metrics
 
-    def policy(
-        self, *, averaged: bool = False
-    ) -> tuple[Architecture, dict[str, npt.NDArray[np.float32]]]:
+    @property
+    def averages(self) -> bool:
+        """Whether there is a mean of the policy, besides the one that learns."""
+        return self._learnables.average is not None
+
+    def policy(self, *, averaged: bool = False) -> tuple[Architecture, PolicyArrays]:
         """Return the policy as sac_core.policy_format has it; copies, float32.
 
         Args:

@@ -3,24 +3,32 @@
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
 from sac_core.policy_format import Architecture
 from sac_learner.checkpoint import Checkpoints
-from sac_learner.sac.agent import Sac
+from sac_learner.sac.agent import PolicyArrays, Sac
 
 KEPT = 100
 
 
 @dataclass
 class Policy:
-    """One published policy."""
+    """One published policy.
+
+    Attributes:
+        arrays: Of the policy that learns, which explores.
+        averaged: Of its mean over updates, None where the settings ask for none.
+    """
 
     version: int
     updates: int
     architecture: Architecture
-    arrays: dict[str, npt.NDArray[np.float32]]
+    arrays: PolicyArrays
+    averaged: PolicyArrays | None = None
+
+    @property
+    def evaluated(self) -> PolicyArrays:
+        """What is evaluated, and kept if it is the best."""
+        return self.arrays if self.averaged is None else self.averaged
 
 
 class Policies:
@@ -38,11 +46,12 @@ class Policies:
         self._checkpoints, self._spec_hash = checkpoints, spec_hash
         self._newest: dict[int, Policy] = {}
 
-    def new(self, sac: Sac, *, averaged: bool = False) -> Policy:
-        """Return the present policy under a new version; `averaged` as for ``Sac.policy``."""
+    def new(self, sac: Sac) -> Policy:
+        """Return the present policy under a new version."""
         self.version += 1
-        architecture, arrays = sac.policy(averaged=averaged)
-        policy = Policy(self.version, sac.updates, architecture, arrays)
+        architecture, arrays = sac.policy()
+        averaged = sac.policy(averaged=True)[1] if sac.averages else None
+        policy = Policy(self.version, sac.updates, architecture, arrays, averaged)
         self._newest[self.version] = policy
         for old in [v for v in self._newest if v <= self.version - KEPT]:
             del self._newest[old]
@@ -65,11 +74,12 @@ class Policies:
         self.best = {'score': score, 'version': version, 'updates': policy.updates}
         self._checkpoints.save_best(
             policy.architecture,
-            policy.arrays,
+            policy.evaluated,
             {
                 'spec_hash': self._spec_hash,
                 'version': str(version),
                 'updates': str(policy.updates),
+                'averaged': str(policy.averaged is not None).lower(),
             },
         )
         return True

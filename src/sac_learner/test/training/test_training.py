@@ -196,6 +196,23 @@ def test_best_policy_is_the_one_that_was_evaluated(make_training, small, tmp_pat
     _, arrays, metadata = load_policy(tmp_path / 'run/checkpoints/best/policy.safetensors')
     assert metadata['version'] == str(first.version)
     assert all(np.array_equal(arrays[n], first.arrays[n]) for n in arrays)
+    assert metadata['averaged'] == 'false'
+
+
+def test_of_an_averaged_policy_the_average_is_kept(make_training, small, tmp_path):
+    small.config = replace(small.config, policy_average=0.01)
+    training = make_training()
+    feed(training, small.transitions(100))
+    policy = training.policies.new(training.sac)
+    assert policy.averaged is not None
+    assert any(not np.array_equal(policy.averaged[n], policy.arrays[n]) for n in policy.arrays)
+    assert training.policies.evaluated(policy.version, 0.5, -10.0)
+    training.close()
+    from sac_core.policy_format import load_policy
+
+    _, arrays, metadata = load_policy(tmp_path / 'run/checkpoints/best/policy.safetensors')
+    assert metadata['averaged'] == 'true'
+    assert all(np.array_equal(arrays[n], policy.averaged[n]) for n in arrays)
 
 
 def test_malformed_transitions_are_counted_and_change_nothing(make_training, small):
