@@ -4,6 +4,7 @@ import gymnasium
 from gymnasium.utils.env_checker import check_env
 import numpy as np
 import pytest
+import yaml
 
 from sac_agent import gym_env
 from sac_agent.pilot import Pilot
@@ -18,13 +19,13 @@ def make():
     """Make an environment with its checks on the way; skip where there is nothing to render."""
     gym_env.register()
 
-    def make(name):
+    def make(name, **options):
         if name == IMAGE:
             try:
                 mujoco.Renderer(mujoco.MjModel.from_xml_string('<mujoco/>'), 8, 8).close()
             except Exception as error:
                 pytest.skip(f'nothing renders here: {error}')
-        return gymnasium.make(name)
+        return gymnasium.make(name, **options)
 
     return make
 
@@ -94,3 +95,30 @@ def test_minitaur_sees_one_control_step_late(make):
     later, *_ = env.step(np.full(8, 0.5, np.float32))
     assert after[angle] == before[angle]
     assert later[angle] != before[angle]
+
+
+@pytest.mark.parametrize(
+    ('name', 'file', 'settings'),
+    [
+        ('sac/DclawValve-v0', 'dclaw_valve.yaml', ''),
+        ('sac/MinitaurWalk-v0', 'minitaur_walk.yaml', 'settings/minitaur_terrain.yaml'),
+    ],
+)
+def test_a_run_begins_with_the_settings_of_the_robots_files(make, name, file, settings):
+    env = make(name, settings=settings).unwrapped
+    said = env.run_settings()
+    files = [gym_env.find(text) for text in (file, settings) if text]
+    expected = {}
+    for path in files:
+        expected |= yaml.safe_load(path.read_text())['/**/sac_learner']['ros__parameters']
+    assert said['learner'] == {'warmup_steps': env.config.warmup.steps} | expected
+    assert said['gym']['solved_success_rate'] == env.config.evaluation.solved_success_rate
+    assert said['gym']['eval_every'] == env.config.evaluation.every
+
+
+def test_settings_go_over_the_robots_file(make):
+    plain, other = (
+        make('sac/MinitaurWalk-v0', settings=text).unwrapped.task.config
+        for text in ('', 'settings/minitaur_terrain.yaml')
+    )
+    assert (plain.target_velocity, other.target_velocity) == (0.6, 0.5)

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from sac_agent.action.mapper import ActionMapper
 from sac_agent.action.smoothing import LatentNoise
-from sac_agent.config import from_file, RobotConfig
+from sac_agent.config import from_file, nodes, RobotConfig, section
 from sac_agent.errors import ConfigError
 from sac_agent.observation.builder import ObservationBuilder
 from sac_agent.observation.image import resize
@@ -26,6 +26,7 @@ from sac_agent.tasks.task import make_task, Trajectory
 Array = npt.NDArray[np.float64]
 Observation = npt.NDArray[np.float32] | dict[str, npt.NDArray[Any]]
 
+LEARNER = 'sac_learner'  # section of a robot's file
 ENVIRONMENTS = {
     'sac/DclawValve-v0': ('dclaw_valve.yaml', 'robot_drivers.sim.dclaw:DclawTwin'),
     'sac/DclawValveImage-v0': ('dclaw_valve_image.yaml', 'robot_drivers.sim.dclaw:DclawTwin'),
@@ -65,6 +66,7 @@ class TwinEnv(gymnasium.Env[Any, npt.NDArray[np.float32]]):
         twin: str,
         twin_options: Mapping[str, Any] | None = None,
         *,
+        settings: str | Path = '',
         evaluation: bool = False,
     ) -> None:
         """Build task and twin.
@@ -73,12 +75,18 @@ class TwinEnv(gymnasium.Env[Any, npt.NDArray[np.float32]]):
             config: Robot file, also by the bare name of one that is installed.
             twin: ``module:Class``.
             twin_options: Arguments of the twin.
+            settings: File with further settings over the robot file's, found like it.
             evaluation: Use the goals of evaluation episodes.
 
         Raises:
             ConfigError: Configuration and twin do not fit together.
         """
-        self.config = config if isinstance(config, RobotConfig) else robot_config(config)
+        self._files: list[Path] = []
+        if isinstance(config, RobotConfig):
+            self.config = config
+        else:
+            self._files = [find(name) for name in (config, settings) if name]
+            self.config = from_file(*self._files)
         module, _, name = twin.partition(':')
         options = dict(twin_options or {})
         if self.config.image.source:
@@ -158,6 +166,22 @@ class TwinEnv(gymnasium.Env[Any, npt.NDArray[np.float32]]):
     def exploration_noise(self, random: np.random.Generator) -> LatentNoise:
         """Return noise as smooth as the robot's own exploration."""
         return LatentNoise(self.mapper.size, self.config.smoothing.correlation, random)
+
+    def run_settings(self) -> dict[str, Any]:
+        """Return how the robot's files want it to be learned and evaluated, as a launch does."""
+        learner: dict[str, Any] = {}
+        for file in self._files:
+            if LEARNER in nodes(file):
+                learner |= section(file, LEARNER)
+        evaluation = self.config.evaluation
+        return {
+            'learner': {'warmup_steps': self.config.warmup.steps} | learner,
+            'gym': {
+                'eval_every': evaluation.every,
+                'eval_episodes': evaluation.episodes,
+                'solved_success_rate': evaluation.solved_success_rate,
+            },
+        }
 
     def _observation(self, raw: Array, sensors: Mapping[str, Any]) -> Observation:
         vector = self._builder.push(raw)

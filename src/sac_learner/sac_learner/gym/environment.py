@@ -136,7 +136,9 @@ def make(
     """
     gymnasium = _gymnasium()
     if register or env_id.startswith(OURS):
-        _function(register or REGISTER_OURS)()
+        registers = _function(register or REGISTER_OURS)
+        if env_id not in gymnasium.registry:
+            registers()
     try:
         env: Environment = gymnasium.make(env_id, **options)
         if evaluation and 'evaluation' in inspect.signature(type(env.unwrapped)).parameters:

@@ -18,6 +18,7 @@ from sac_learner.command_line import (
 from sac_learner.gym import environment
 from sac_learner.gym.episodes import play
 from sac_learner.gym.policy import CHOICES, load, PolicyModule, run_config
+from sac_learner.gym.suggestions import environment_options
 
 EXAMPLES = """\
 runs/HalfCheetah-v5-seed0-20261121-120000 --episodes 20
@@ -29,6 +30,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = CommandParser('evaluate', 'Play deterministic episodes of a policy.', EXAMPLES)
     parser.add_argument('policy', type=Path, help='run directory or policy.safetensors')
     parser.add_argument('--env', help="environment; default: the run's own")
+    parser.add_argument(
+        '--env-options', nargs='+', action='extend', default=[], metavar='NAME=VALUE',
+        help="arguments of the environment, over the run's own",
+    )  # fmt: skip
     parser.add_argument('--episodes', type=whole_number, default=10, help='default 10')
     parser.add_argument('--seed', type=whole_number, default=0, help='of the first episode')
     parser.add_argument('--which', choices=CHOICES, default='best', help='policy of a run')
@@ -46,7 +51,9 @@ def _evaluate(args: argparse.Namespace) -> int:
     if args.episodes < 1:
         raise CommandError('--episodes must be at least 1')
     path, architecture, arrays = load(args.policy, args.which)
-    env = environment.make(name, args.register or gym.get('register', ''), evaluation=True)
+    options = gym.get('options', {}) | environment_options(args.env_options)
+    register = args.register or gym.get('register', '')
+    env = environment.make(name, register, evaluation=True, **options)
     try:
         interface = environment.Interface.of(env)
         check_fit(architecture, interface, path, name)

@@ -17,7 +17,7 @@ from sac_learner.gym.environment import (
     STREAM,
     Vector,
 )
-from sac_learner.gym.episodes import Episode, play, Recorder
+from sac_learner.gym.episodes import Episode, play, Recorder, Summary
 from sac_learner.intake.intake import Verdict
 from sac_learner.intake.transitions import stream_key
 from sac_learner.replay import ReplayTransition
@@ -41,16 +41,21 @@ class GymSettings:
     Attributes:
         env: Environment, as for ``gymnasium.make``.
         register: ``module:function`` that makes environments known, or ''.
+        options: Further arguments of the environment.
         eval_every: Steps between two evaluations, 0: none.
         eval_episodes: Deterministic episodes of each.
+        solved_success_rate: Share of them that must succeed for the task to be solved; 0: the
+            environment's own threshold of the return decides, where it has one.
         action_low: Least actions of the environment, for `export`.
         action_high: Largest actions.
     """
 
     env: str
     register: str = ''
+    options: dict[str, Any] = field(default_factory=dict)
     eval_every: int = 5000
     eval_episodes: int = 10
+    solved_success_rate: float = 0.0
     action_low: tuple[float, ...] = field(default=())
     action_high: tuple[float, ...] = field(default=())
 
@@ -195,7 +200,7 @@ class Loop:
             'success_rate': summary.success_rate,
             'return': summary.mean_return,
             'returns': [episode.total for episode in summary.episodes],
-            'solved': self._threshold is not None and summary.mean_return >= self._threshold,
+            'solved': self._solved(summary),
             'robot_time': sum(e.length for e in summary.episodes) * self._interface.control_period,
             'wall_time': time.monotonic() - begin,
         }
@@ -204,6 +209,11 @@ class Loop:
         note = ' (best so far)' if best else ''
         self._display.log(f'evaluation after {steps} steps: {summary.text()}{note}')
         return True
+
+    def _solved(self, summary: Summary) -> bool:
+        if self._gym.solved_success_rate:
+            return summary.success_rate >= self._gym.solved_success_rate
+        return self._threshold is not None and summary.mean_return >= self._threshold
 
     def _record(self, episode: Episode) -> None:
         self._episodes += 1

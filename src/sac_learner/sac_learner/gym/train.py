@@ -26,6 +26,7 @@ from sac_learner.gym import environment
 from sac_learner.gym.display import display
 from sac_learner.gym.loop import GymSettings, Loop, RefusedError
 from sac_learner.gym.policy import run_config
+from sac_learner.gym.suggestions import environment_options, Suggestions, suggestions
 from sac_learner.replay import ReplayError
 from sac_learner.run import report
 from sac_learner.run.directory import RunDirectory, RunDirectoryError
@@ -38,7 +39,9 @@ from sac_learner.training.training import Training
 FAILURE = 1
 EXAMPLES = """\
 --env HalfCheetah-v5 --seed 0 --steps 1e6
---env sac/DclawValve-v0 --preset droq --set gradient_clip=10.0 threads=2
+--env sac/DclawValve-v0 --seed 0 --steps 4e4
+--env sac/MinitaurWalk-v0 --env-options settings=settings/minitaur_terrain.yaml --steps 15000
+--env Ant-v5 --preset droq --set gradient_clip=10.0 threads=2
 --resume runs/HalfCheetah-v5-seed0-20261121-120000 --steps 2e6
 --settings"""
 
@@ -73,11 +76,17 @@ def _parser() -> CommandParser:
         'train', 'Learn on a Gymnasium environment with Soft Actor-Critic.', EXAMPLES
     )
     parser.add_argument('--env', help='environment, e.g. HalfCheetah-v5 or sac/DclawValve-v0')
+    parser.add_argument(
+        '--env-options', nargs='+', action='extend', default=[], metavar='NAME=VALUE',
+        help='arguments of the environment; of our robots e.g. settings=FILE, with further '
+        'settings over those of the robot',
+    )  # fmt: skip
     parser.add_argument('--seed', type=whole_number, help='seed of everything random; default 0')
     parser.add_argument('--steps', type=whole_number, help='environment steps; default 1e6')
     parser.add_argument(
         '--preset', choices=sorted(PRESETS),
-        help=f'settings to begin with (docs/sac.md); without it {LearnerSettings.preset}',
+        help='settings to begin with (docs/sac.md); without it that of the robot, or else '
+        f'{LearnerSettings.preset}',
     )  # fmt: skip
     parser.add_argument(
         '--set', nargs='+', action='extend', default=[], metavar='NAME=VALUE',
@@ -105,8 +114,11 @@ def _new(args: argparse.Namespace) -> Plan:
     path = args.run_dir or Path('runs') / f'{stem}-{time.strftime("%Y%m%d-%H%M%S")}'
     if (path / 'environment.json').exists():
         raise CommandError(f'{path} holds a run already; go on with --resume {path}')
-    gym = GymSettings(args.env, args.register or '')
-    name = args.preset or LearnerSettings.preset
+    options = environment_options(args.env_options)
+    suggested = _suggested(args, options)
+    gym = GymSettings(args.env, args.register or '', options, **suggested.gym)
+    name = args.preset or suggested.preset or LearnerSettings.preset
+    algorithm, learner = suggested.algorithm | algorithm, suggested.learner | learner
     steps = 1_000_000 if args.steps is None else args.steps
     try:
         check_values(LearnerSettings, learner)
@@ -121,14 +133,24 @@ def _new(args: argparse.Namespace) -> Plan:
         raise CommandError(str(error)) from error
 
 
+def _suggested(args: argparse.Namespace, options: dict[str, Any]) -> Suggestions:
+    env = environment.make(args.env, args.register or '', **options)
+    try:
+        return suggestions(env)
+    finally:
+        env.close()
+
+
 def _resumed(args: argparse.Namespace) -> Plan:
     path: Path = args.resume
     content = run_config(path)
     if 'gym' not in content:
         raise CommandError(f'--resume: {path} holds no run of this command')
     stored = content['gym']
+    options = environment_options(args.env_options) or None
     fixed = {
         '--env': (args.env, stored['env']),
+        '--env-options': (options, stored.get('options', {})),
         '--preset': (args.preset, content['learner']['preset']),
         '--seed': (args.seed, content['learner']['seed']),
         '--run-dir': (args.run_dir, path),
@@ -169,9 +191,10 @@ def _with_evaluation(gym: GymSettings, args: argparse.Namespace) -> GymSettings:
 
 def _train(plan: Plan) -> int:
     with contextlib.ExitStack() as stack:
-        env = environment.make(plan.gym.env, plan.gym.register)
+        made = plan.gym.env, plan.gym.register
+        env = environment.make(*made, **plan.gym.options)
         stack.callback(env.close)
-        testing = environment.make(plan.gym.env, plan.gym.register, evaluation=True)
+        testing = environment.make(*made, evaluation=True, **plan.gym.options)
         stack.callback(testing.close)
         interface = environment.Interface.of(env)
         gym = replace(

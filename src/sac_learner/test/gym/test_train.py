@@ -12,6 +12,7 @@ import time
 import gymnasium
 import numpy as np
 import pytest
+import yaml
 
 from sac_learner.gym import evaluate, export, plot, train
 from sac_learner.replay import Replay
@@ -61,12 +62,21 @@ class Explored(Counter):
     def exploration_noise(self, random):
         return Same()
 
+class Suggesting(Counter):
+    def __init__(self, ends=4):
+        self.ends = ends
+
+    def run_settings(self):
+        learner = {'preset': 'light', 'discount': 0.5, 'actor_hidden': [16, 8], 'threads': 1}
+        gym = {'eval_every': 60, 'eval_episodes': 2, 'solved_success_rate': 0.5}
+        return {'learner': learner | {'solved_in_a_row': 2, 'of_another_node': 1}, 'gym': gym}
+
 class Broken(Counter):
     def look(self):
         return {**super().look(), 'vector': np.array([self.step_count, np.nan], np.float32)}
 
 def register():
-    for name in ('Counter', 'Explored', 'Broken'):
+    for name in ('Counter', 'Explored', 'Suggesting', 'Broken'):
         gymnasium.register(f'mine/{name}-v0', globals()[name])
 """
 
@@ -107,6 +117,31 @@ def test_a_run_repeats_itself_for_a_seed(tmp_path):
         return {k: v for k, v in records[-1].items() if k not in ('time', 'updates_per_second')}
 
     assert losses('a', '1') == losses('b', '1') != losses('c', '2')
+
+
+def test_an_environment_suggests_what_the_command_line_leaves_open(tmp_path, robots):
+    run = tmp_path / 'run'
+    made = ['--env', 'mine/Suggesting-v0', '--register', robots, '--env-options', 'ends=4']
+    small = [text for text in SMALL if 'actor_hidden' not in text]
+    options = ['--steps', '120', '--eval-episodes', '4', '--set', *small, 'discount=0.9']
+    assert train.main([*made, '--run-dir', str(run), *options]) == 0
+    config = yaml.safe_load((run / 'config.yaml').read_text())
+    assert config['learner']['preset'] == 'light'
+    assert (config['sac']['discount'], config['sac']['actor_hidden']) == (0.9, [16, 8])
+    assert config['gym']['options'] == {'ends': 4}
+    assert (config['gym']['eval_every'], config['gym']['eval_episodes']) == (60, 4)
+    evaluations = metrics.read(run / 'metrics.jsonl', 'evaluation')
+    assert [(e['steps'], e['success_rate'], e['solved']) for e in evaluations] == [
+        (60, 0.5, True), (120, 0.5, True),
+    ]  # fmt: skip
+    assert train.main(['--resume', str(run), '--env-options', 'ends=3']) == 2
+    assert evaluate.main([str(run), '--env-options', 'begins=1']) == 2
+
+
+@pytest.mark.parametrize('text', ['ends', '=4', 'ends=[4'])
+def test_options_of_an_environment_are_assignments(tmp_path, capsys, text):
+    assert train.main(['--env', 'Pendulum-v1', '--env-options', text]) == 2
+    assert '--env-options' in capsys.readouterr().err
 
 
 def test_a_run_goes_on_where_it_was(tmp_path):
