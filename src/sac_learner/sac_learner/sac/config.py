@@ -212,6 +212,7 @@ _REDQ = {'critics': 10, 'target_subset': 2, 'actor_reduction': 'mean', **_UTD20}
 PRESETS: MappingProxyType[str, dict[str, Any]] = MappingProxyType(
     {
         'default': {
+            'critics': 3,
             'critic_layer_norm': True,
             'updates_per_step': 4.0,
             'policy_delay': 0,
@@ -226,6 +227,7 @@ PRESETS: MappingProxyType[str, dict[str, Any]] = MappingProxyType(
             'critic_dropout': 0.01,
             'critic_layer_norm': True,
             'actor_reduction': 'mean',
+            'policy_average': 0.001,
         },
         'crossq': {
             'critic_batch_norm': True,
