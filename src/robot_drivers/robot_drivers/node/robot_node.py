@@ -30,6 +30,7 @@ from robot_drivers.node.steady_timer import create_steady_timer
 from robot_drivers.registry import find_robot
 from robot_drivers.robot import Connection
 from robot_drivers.safety import Level, SafetyConfig
+from sac_core.executor import one_thread
 from sac_core.parameters import declare_config, on_change, refuse_unknown
 from sac_core.realtime import prefer
 from sac_core.startup import CONFIGURATION_ERROR
@@ -243,9 +244,7 @@ def main() -> int:
 
 def spin(node: RobotNode, interrupted: Sequence[int]) -> None:
     """Serve until a signal has arrived, in one thread."""
-    from rclpy.experimental import EventsExecutor
-
-    executor = EventsExecutor()
+    executor = one_thread()
     executor.add_node(node)
     while rclpy.ok() and not interrupted:
         executor.spin_once(timeout_sec=0.2)

@@ -32,10 +32,15 @@ def rotation(rpy: Vector3) -> Array:
     return matrix
 
 
-_OFFSETS = [np.array(joint.origin) for joint in JOINTS]
-_ROTATIONS = [rotation(joint.rpy) for joint in JOINTS]
-_HAND_OFFSET = np.array(HAND_ORIGIN)
-_HAND_ROTATION = rotation(HAND_RPY)
+def _placed(origin: Vector3, rpy: Vector3) -> Array:
+    """Return a fixed frame in its parent, homogeneous, shape (4, 4)."""
+    frame = np.eye(4)
+    frame[:3, :3], frame[:3, 3] = rotation(rpy), origin
+    return frame
+
+
+_FIXED = np.array([_placed(joint.origin, joint.rpy) for joint in JOINTS])
+_HAND = _placed(HAND_ORIGIN, HAND_RPY)
 
 
 @dataclass(frozen=True)
@@ -88,24 +93,17 @@ def forward(positions: Array) -> Pose:
     """
     if positions.shape != (7,):
         raise ValueError(f'the arm has 7 joints, got positions of shape {positions.shape}')
-    origins = np.empty((8, 3))
-    axes = np.empty((7, 3))
-    origin = np.zeros(3)
-    frame = np.eye(3)
-    for index, angle in enumerate(positions.tolist()):
-        origin = origin + frame @ _OFFSETS[index]
-        frame = frame @ _ROTATIONS[index]
-        origins[index] = origin
-        axes[index] = frame[:, 2]
-        sine, cosine = math.sin(angle), math.cos(angle)
-        x, y = frame[:, 0].copy(), frame[:, 1]
-        turned = np.empty((3, 3))
-        turned[:, 0] = cosine * x + sine * y
-        turned[:, 1] = cosine * y - sine * x
-        turned[:, 2] = frame[:, 2]
-        frame = turned
-    origins[7] = origin + frame @ _HAND_OFFSET
-    return Pose(origins, axes, frame @ _HAND_ROTATION)
+    sine, cosine = np.sin(positions)[:, None], np.cos(positions)[:, None]
+    x, y = _FIXED[:, :, 0], _FIXED[:, :, 1]
+    turned = _FIXED.copy()  # each joint's frame in the one before, all at once
+    turned[:, :, 0] = cosine * x + sine * y
+    turned[:, :, 1] = cosine * y - sine * x
+    frames = np.empty((8, 4, 4))
+    frames[0] = turned[0]
+    for index in range(1, 7):
+        np.dot(frames[index - 1], turned[index], out=frames[index])
+    np.dot(frames[6], _HAND, out=frames[7])
+    return Pose(frames[:, :3, 3], frames[:7, :3, 2], frames[7, :3, :3])
 
 
 def solve(position: Array, orientation: Array, guess: Array) -> Array:

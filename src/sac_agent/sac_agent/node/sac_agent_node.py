@@ -1,7 +1,6 @@
 """The agent as a lifecycle node: topics, services and timers around a `Pilot`.
 
-Executor: one thread (SingleThreadedExecutor); the journal has a thread of its own. Every callback
-returns at once.
+Executor: one thread; the journal has a thread of its own. Every callback returns at once.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,7 +12,7 @@ from typing import Any
 
 import rclpy
 from rclpy.clock import Clock, ClockType
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import ExternalShutdownException
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.signals import SignalHandlerOptions
 from sac_msgs.msg import Transition
@@ -38,6 +37,7 @@ from sac_agent.pilot import Pilot
 from sac_agent.policy.policy_file import read_policy
 from sac_agent.records import Outcome, Progress, Truncation
 from sac_core import qos
+from sac_core.executor import one_thread
 from sac_core.realtime import prefer
 from sac_core.startup import CONFIGURATION_ERROR
 
@@ -282,7 +282,7 @@ def main() -> None:
 
 
 def _run(node: SacAgentNode, signals: Sequence[int]) -> int:
-    executor = SingleThreadedExecutor()
+    executor = one_thread()
     executor.add_node(node)
     if node.node_config.autostart:
         if node.trigger_configure() != TransitionCallbackReturn.SUCCESS:

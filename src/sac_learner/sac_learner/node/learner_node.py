@@ -1,7 +1,7 @@
 """The learner as a ROS node: topics and parameters around a worker thread.
 
-Executor: single-threaded, in the main thread; its callbacks only pass messages on. The worker
-thread owns everything that learns and publishes policies.
+Executor: one thread, the main one; its callbacks only pass messages on. The worker thread owns
+everything that learns and publishes policies.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 import rclpy
-from rclpy.executors import SingleThreadedExecutor
+from rclpy.executors import Executor
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 from rclpy.task import Future
@@ -34,6 +34,7 @@ from std_srvs.srv import SetBool, Trigger
 
 from sac_core import convert, qos
 from sac_core.bag import BagError
+from sac_core.executor import one_thread
 from sac_core.parameters import declare_config, on_change, refuse_unknown
 from sac_core.policy_format import checksum, pack
 from sac_core.startup import CONFIGURATION_ERROR
@@ -206,7 +207,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         rclpy.try_shutdown()
         return 1
-    executor = SingleThreadedExecutor()
+    executor = one_thread()
     executor.add_node(node)
     node.worker.start()
     while node.worker.running and not interrupted.is_set():
@@ -220,7 +221,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return node.session.exit_code
 
 
-def _announce_end(executor: SingleThreadedExecutor) -> None:
+def _announce_end(executor: Executor) -> None:
     """Spin a little longer, so that the agents hear that the run is finished."""
     end = time.monotonic() + 0.3
     while time.monotonic() < end:
