@@ -15,7 +15,7 @@ FORBIDDEN = {
     'robot_drivers': {'torch', 'gymnasium', 'sac_agent', 'sac_learner'},
 }
 ROS_SIDE = {
-    'sac_core': {'qos.py', 'parameters.py'},
+    'sac_core': {'executor.py', 'qos.py', 'parameters.py'},
     'sac_agent': {'node', 'tools/nudge.py', 'tools/preflight.py'},
     'sac_learner': {'node/learner_node.py'},
     'robot_drivers': {'node', 'minitaur/pd_node.py', 'gazebo/ros_wire.py'},
