@@ -291,7 +291,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
-    ended.wait()
+    while not ended.wait(0.2):  # a signal that another thread received wakes nobody here
+        pass
     emulator.close()
 
 
