@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from sac_agent import gym_env
+from sac_agent.errors import ConfigError
 from sac_agent.pilot import Pilot
 
 mujoco = pytest.importorskip('mujoco')
@@ -122,3 +123,9 @@ def test_settings_go_over_the_robots_file(make):
         for text in ('', 'settings/minitaur_terrain.yaml')
     )
     assert (plain.target_velocity, other.target_velocity) == (0.6, 0.5)
+
+
+def test_settings_without_a_file_to_go_over_are_refused(make):
+    env = make('sac/MinitaurWalk-v0').unwrapped
+    with pytest.raises(ConfigError, match='needs the file of a robot'):
+        gym_env.TwinEnv(env.config, 'none:None', settings='settings/minitaur_terrain.yaml')

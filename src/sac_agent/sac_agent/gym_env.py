@@ -83,9 +83,11 @@ class TwinEnv(gymnasium.Env[Any, npt.NDArray[np.float32]]):
         """
         self._files: list[Path] = []
         if isinstance(config, RobotConfig):
+            if settings:
+                raise ConfigError(f'settings: {settings} needs the file of a robot as config')
             self.config = config
         else:
-            self._files = [find(name) for name in (config, settings) if name]
+            self._files = _files(config, settings)
             self.config = from_file(*self._files)
         module, _, name = twin.partition(':')
         options = dict(twin_options or {})
@@ -219,7 +221,11 @@ def robot_config(robot: str | Path, settings: str | Path = '') -> RobotConfig:
     Raises:
         ConfigError: There is no such file, or its contents are wrong.
     """
-    return from_file(find(robot), *([find(settings)] if settings else []))
+    return from_file(*_files(robot, settings))
+
+
+def _files(robot: str | Path, settings: str | Path) -> list[Path]:
+    return [find(robot), *([find(settings)] if settings else [])]
 
 
 def find(name: str | Path) -> Path:

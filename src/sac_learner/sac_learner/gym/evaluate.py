@@ -51,7 +51,8 @@ def _evaluate(args: argparse.Namespace) -> int:
     if args.episodes < 1:
         raise CommandError('--episodes must be at least 1')
     path, architecture, arrays = load(args.policy, args.which)
-    options = gym.get('options', {}) | environment_options(args.env_options)
+    own = gym.get('options', {}) if name == gym.get('env') else {}
+    options = own | environment_options(args.env_options)
     register = args.register or gym.get('register', '')
     env = environment.make(name, register, evaluation=True, **options)
     try:

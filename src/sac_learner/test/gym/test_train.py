@@ -136,6 +136,10 @@ def test_an_environment_suggests_what_the_command_line_leaves_open(tmp_path, rob
     ]  # fmt: skip
     assert train.main(['--resume', str(run), '--env-options', 'ends=3']) == 2
     assert evaluate.main([str(run), '--env-options', 'begins=1']) == 2
+    other = ['--env', 'mine/Counter-v0', '--register', robots, '--episodes', '1']
+    assert evaluate.main([str(run), *other]) == 0, (
+        'it takes no options of the environment of the run'
+    )
 
 
 @pytest.mark.parametrize('text', ['ends', '=4', 'ends=[4'])
