@@ -214,6 +214,7 @@ PRESETS: MappingProxyType[str, dict[str, Any]] = MappingProxyType(
         'default': {
             'critics': 3,
             'critic_layer_norm': True,
+            'temperature_lr': 1e-3,
             'updates_per_step': 4.0,
             'policy_delay': 0,
             'actor_reduction': 'mean',
