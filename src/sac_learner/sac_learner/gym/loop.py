@@ -61,7 +61,7 @@ class GymSettings:
 
 
 class Loop:
-    """Learns on one environment until the steps are used up or someone stops it."""
+    """Learns on one environment until it is solved, its steps are used up or someone stops it."""
 
     def __init__(
         self,
@@ -88,13 +88,14 @@ class Loop:
         self._episodes = 0
         self._recorder = Recorder()
         self._threshold = getattr(env.spec, 'reward_threshold', None)
+        self._solved_in_a_row = 0
         self._progress = Progress(limit=settings.steps, state='')
         now = time.monotonic()
         self._occasions = Occasions(('checkpoint', 'metrics'), now)
         self._looked = now
 
-    def run(self, stopped: Callable[[], bool]) -> bool:
-        """Learn; return whether the run is complete.
+    def run(self, stopped: Callable[[], bool]) -> str:
+        """Learn; return why the run is complete, '' where it was stopped.
 
         Args:
             stopped: Asked at every step; True ends the loop.
@@ -107,7 +108,7 @@ class Loop:
         evaluated = training.transitions
         observed = self._reset(self._seeds[TRAINING])
         fresh = True
-        while training.transitions < limit and not stopped():
+        while training.transitions < limit and not self._done() and not stopped():
             observed, fresh = self._step(*observed, fresh=fresh)
             while training.learn(training.sac.config.policy_interval) and not stopped():
                 self._look()  # after a crash there may be many
@@ -118,9 +119,17 @@ class Loop:
         complete = training.transitions >= limit
         if complete and every and evaluated != training.transitions:
             self._evaluate(stopped)
-        self._progress.state = 'finished' if complete else 'stopped'
+        reason = f'{training.transitions} steps' if complete else ''
+        if self._done():
+            reason = f'solved after {training.transitions} steps'
+        self._progress.state = 'finished' if reason else 'stopped'
         self._show(final=True)
-        return complete
+        return reason
+
+    def _done(self) -> bool:
+        """Return whether the newest evaluations say solved, as many as end the run."""
+        settings = self._settings
+        return settings.stop_when_solved and self._solved_in_a_row >= settings.solved_in_a_row
 
     def _reset(self, seed: int | None = None) -> tuple[Vector, Any]:
         observation, _ = self._env.reset(seed=seed)
@@ -191,7 +200,8 @@ class Loop:
         best = training.policies.evaluated(
             policy.version, summary.success_rate, sign * summary.mean_return
         )
-        steps = training.transitions
+        steps, solved = training.transitions, self._solved(summary)
+        self._solved_in_a_row = self._solved_in_a_row + 1 if solved else 0
         record = {
             'agent': gym.env,
             'steps': steps,
@@ -200,7 +210,7 @@ class Loop:
             'success_rate': summary.success_rate,
             'return': summary.mean_return,
             'returns': [episode.total for episode in summary.episodes],
-            'solved': self._solved(summary),
+            'solved': solved,
             'robot_time': sum(e.length for e in summary.episodes) * self._interface.control_period,
             'wall_time': time.monotonic() - begin,
         }

@@ -33,14 +33,17 @@ class Suggestions:
 
 
 def suggestions(env: Environment) -> Suggestions:
-    """Return what an environment suggests; nothing, where it has no `run_settings`.
+    """Return what an environment suggests.
+
+    One without `run_settings` wants all steps: the threshold that its registry has for the return
+    is no end of a run.
 
     `run_settings()` returns a mapping with ``learner``, the learner's parameters in the file of a
     robot, and ``gym``, the settings of evaluations.
     """
     method = getattr(env.unwrapped, 'run_settings', None)
     if method is None:
-        return Suggestions()
+        return Suggestions(learner={'stop_when_solved': False})
     said = method()
     values: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value

@@ -237,20 +237,22 @@ def _train(plan: Plan) -> int:
             f'{training.sac.backend}, run directory {directory.path}'
         )
         loop = Loop(env, testing, interface, training, metrics, shown, plan.learner, gym)
-        status = _learn(loop, training, metrics, stopped)
+        status, complete = _learn(loop, training, metrics, stopped)
         shown.close()
     report.write(directory.path)
-    if training.transitions < plan.learner.steps:
+    if not complete:
         say(f'saved; go on with: ros2 run sac_learner train --resume {plan.path}')
     return status
 
 
-def _learn(loop: Loop, training: Training, metrics: Metrics, stopped: Callable[[], bool]) -> int:
-    """Run the loop and save, whatever ends it."""
-    failure = ''
+def _learn(
+    loop: Loop, training: Training, metrics: Metrics, stopped: Callable[[], bool]
+) -> tuple[int, bool]:
+    """Run the loop and save, whatever ends it; return the status and whether it is complete."""
+    failure = reason = ''
     try:
-        if loop.run(stopped):
-            metrics.event('finished', reason=f'{training.transitions} steps')
+        if reason := loop.run(stopped):
+            metrics.event('finished', reason=reason)
     except (DivergenceError, RefusedError, ReplayError, OSError) as error:
         failure = str(error)
     except BaseException:  # the environment's own faults are not ours to explain
@@ -267,7 +269,7 @@ def _learn(loop: Loop, training: Training, metrics: Metrics, stopped: Callable[[
     metrics.event('stop', failure=failure)
     if failure:
         sys.stderr.write(f'train: {failure}\n')
-    return FAILURE if failure else 0
+    return FAILURE if failure else 0, bool(reason)
 
 
 if __name__ == '__main__':

@@ -78,6 +78,7 @@ class Broken(Counter):
 def register():
     for name in ('Counter', 'Explored', 'Suggesting', 'Broken'):
         gymnasium.register(f'mine/{name}-v0', globals()[name])
+    gymnasium.register('mine/Easy-v0', Counter, reward_threshold=-100.0)
 """
 
 
@@ -119,11 +120,11 @@ def test_a_run_repeats_itself_for_a_seed(tmp_path):
     assert losses('a', '1') == losses('b', '1') != losses('c', '2')
 
 
-def test_an_environment_suggests_what_the_command_line_leaves_open(tmp_path, robots):
+def test_an_environment_suggests_what_the_command_line_leaves_open(tmp_path, robots, capsys):
     run = tmp_path / 'run'
     made = ['--env', 'mine/Suggesting-v0', '--register', robots, '--env-options', 'ends=4']
     small = [text for text in SMALL if 'actor_hidden' not in text]
-    options = ['--steps', '120', '--eval-episodes', '4', '--set', *small, 'discount=0.9']
+    options = ['--steps', '200', '--eval-episodes', '4', '--set', *small, 'discount=0.9']
     assert train.main([*made, '--run-dir', str(run), *options]) == 0
     config = yaml.safe_load((run / 'config.yaml').read_text())
     assert config['learner']['preset'] == 'light'
@@ -134,12 +135,27 @@ def test_an_environment_suggests_what_the_command_line_leaves_open(tmp_path, rob
     assert [(e['steps'], e['success_rate'], e['solved']) for e in evaluations] == [
         (60, 0.5, True), (120, 0.5, True),
     ]  # fmt: skip
+    finished = metrics.read(run / 'metrics.jsonl', 'event')
+    finished = [e for e in finished if e['event'] == 'finished']
+    assert [e['reason'] for e in finished] == ['solved after 120 steps']
+    assert 'go on with' not in capsys.readouterr().out
     assert train.main(['--resume', str(run), '--env-options', 'ends=3']) == 2
     assert evaluate.main([str(run), '--env-options', 'begins=1']) == 2
     other = ['--env', 'mine/Counter-v0', '--register', robots, '--episodes', '1']
     assert evaluate.main([str(run), *other]) == 0, (
         'it takes no options of the environment of the run'
     )
+
+
+def test_a_threshold_of_the_registry_ends_a_run_only_when_asked(tmp_path, robots):
+    def steps(*chosen):
+        run = tmp_path / f'run{len(chosen)}'
+        options = ['--env', 'mine/Easy-v0', '--register', robots, '--run-dir', str(run)]
+        options += ['--steps', '120', '--eval-every', '40', '--eval-episodes', '1']
+        assert train.main([*options, '--set', *SMALL, *chosen]) == 0
+        return Replay.open(run / 'replay').count
+
+    assert (steps(), steps('stop_when_solved=true')) == (120, 40)
 
 
 @pytest.mark.parametrize('text', ['ends', '=4', 'ends=[4'])
