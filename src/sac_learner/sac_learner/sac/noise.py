@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 import json
+import math
 from typing import Any
 
 import numpy as np
@@ -87,13 +88,16 @@ class NoiseSource:
         return torch.randn(shape, generator=self._torch, device=self._device)
 
     def _mask(self, shape: tuple[int, ...]) -> Tensor:
-        rate = self._config.critic_dropout
-        if self._device.type == 'cpu':
-            coins = torch.from_numpy(self._numpy.integers(0, 65536, shape, dtype=np.uint16))
-            kept = coins.to(torch.int32) >= round(rate * 65536)
-        else:
+        """Return factors 0 and 1 / (1 - rate), independent of each other."""
+        rate, size = self._config.critic_dropout, math.prod(shape)
+        if self._device.type != 'cpu':
             kept = torch.rand(shape, generator=self._torch, device=self._device) >= rate
-        return kept.to(torch.float32) / (1.0 - rate)
+            return kept.to(torch.float32) / (1.0 - rate)
+        # Few are dropped: a number for each of them takes an eighth of the time of one for all.
+        factors = np.full(size, 1.0 / (1.0 - rate), np.float32)
+        dropped = self._numpy.binomial(size, rate)
+        factors[self._numpy.choice(size, dropped, replace=False, shuffle=False)] = 0.0
+        return torch.from_numpy(factors.reshape(shape))
 
     def state(self) -> dict[str, np.ndarray | str]:
         """Return the generators' state."""
