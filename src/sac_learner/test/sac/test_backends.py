@@ -90,7 +90,7 @@ def stream(seed, *, size=64, vector=7, action=3, image=None):
     return draw
 
 
-def learn(config, backend, *, updates=100, threads=2, away_from_kinks=False, **shape):
+def learn(config, backend, *, updates=100, data=5, threads=2, away_from_kinks=False, **shape):
     learner = Sac(
         shape.get('vector', 7),
         shape.get('image'),
@@ -102,7 +102,7 @@ def learn(config, backend, *, updates=100, threads=2, away_from_kinks=False, **s
     )
     if away_from_kinks:
         learner.load_state(_away_from_kinks(learner))
-    metrics = learner.update(stream(5, **shape), updates)
+    metrics = learner.update(stream(data, **shape), updates)
     return learner, metrics
 
 
@@ -143,10 +143,11 @@ def test_hundred_updates_equal_the_reference_within_1e_5(backend, options):
 
 @pytest.mark.parametrize('options', NATIVE_OPTIONS)
 def test_normalised_and_dropped_layers_equal_the_reference(options):
-    # Few updates, as normalisation brings every unit to its kink in some row sooner or later.
+    # Few updates, as normalisation brings every unit to its kink in some row sooner or later: about
+    # one choice of data in 40 does within three.
     config = replace(SacConfig(**SMALL), **NATIVE_OPTIONS[options])
-    learner, metrics = learn(config, 'native', updates=3)
-    reference, expected = learn(config, 'reference', updates=3)
+    learner, metrics = learn(config, 'native', updates=3, data=6)
+    reference, expected = learn(config, 'reference', updates=3, data=6)
     state, right = learner.state(), reference.state()
     for name in ('actor', 'critic', 'target', 'temperature', 'actor.m', 'critic.m'):
         np.testing.assert_allclose(state[name], right[name], atol=1e-6, rtol=1e-5, err_msg=name)
