@@ -143,8 +143,8 @@ def test_hundred_updates_equal_the_reference_within_1e_5(backend, options):
 
 @pytest.mark.parametrize('options', NATIVE_OPTIONS)
 def test_normalised_and_dropped_layers_equal_the_reference(options):
-    # Few updates, as normalisation brings every unit to its kink in some row sooner or later: about
-    # one choice of data in 40 does within three.
+    # Few updates: normalisation brings every unit to its kink in some row sooner or later. About
+    # one choice of data in 40 does so within three.
     config = replace(SacConfig(**SMALL), **NATIVE_OPTIONS[options])
     learner, metrics = learn(config, 'native', updates=3, data=6)
     reference, expected = learn(config, 'reference', updates=3, data=6)
