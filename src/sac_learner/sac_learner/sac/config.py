@@ -227,6 +227,7 @@ PRESETS: MappingProxyType[str, dict[str, Any]] = MappingProxyType(
             **_UTD20,
             'critic_dropout': 0.01,
             'critic_layer_norm': True,
+            'temperature_lr': 1e-3,
             'actor_reduction': 'mean',
             'policy_average': 0.001,
         },
