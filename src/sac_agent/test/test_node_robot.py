@@ -26,11 +26,11 @@ def test_steps_that_span_a_pause_of_the_process_have_missed_their_deadline(world
         world.agent.send_signal(signal.SIGSTOP)
         world.spin(pause)
         world.agent.send_signal(signal.SIGCONT)
-        world.until(lambda n=count: len(learner.transitions) >= n + 5)
+        # Its observation may be one that came during the pause, so the stamps may tell of less.
+        world.until(lambda n=count: any(t.deadline_missed for t in learner.transitions[n:]))
     long = [t for t in learner.transitions if _duration(t) > 0.2]
-    assert len(long) >= 3
     assert all(t.deadline_missed for t in long)
-    world.until(lambda: learner.statuses[-1].deadline_misses >= len(long))
+    world.until(lambda: learner.statuses[-1].deadline_misses >= max(3, len(long)))
 
 
 def _duration(transition):
