@@ -38,12 +38,13 @@ def emulator(
     return [program, *ports, *common]
 
 
-def driver(kind: Kind, port: str, clock: str, speed: float) -> list[str]:
+def driver(kind: Kind, port: str, more: Sequence[str], *, clock: str, speed: float) -> list[str]:
     """Return the command of the driver.
 
     Args:
         kind: The robot.
         port: Where it is.
+        more: More parameters, NAME:=VALUE.
         clock: wall or lockstep.
         speed: Simulated seconds per second in lockstep; 0: as fast as it is learned from.
     """
@@ -53,7 +54,7 @@ def driver(kind: Kind, port: str, clock: str, speed: float) -> list[str]:
             'driver', kind.name, _config(kind),
             [f'robot:={kind.name}', 'backend:=sim', f'clock:={clock}', f'speed:={speed}',
              'recover:=true',
-             f'port:={port}'],
+             f'port:={port}', *more],
         ),
     ]  # fmt: skip
 

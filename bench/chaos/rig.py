@@ -60,6 +60,7 @@ class Rig:
         speed: float = 1.0,
         learner: Sequence[str] = (),
         agent: Sequence[str] = (),
+        driver: Sequence[str] = (),
     ) -> None:
         """Start everything.
 
@@ -73,6 +74,7 @@ class Rig:
             speed: Simulated seconds per second in lockstep; 0: as fast as it is learned from.
             learner: More parameters of the learner, NAME:=VALUE.
             agent: More parameters of the agent.
+            driver: More parameters of the driver.
         """
         self.kind = kind
         self.directory = directory
@@ -98,7 +100,7 @@ class Rig:
             'emulator': commands.emulator(
                 kind, self._port, master, control, clock=clock, seed=seed
             ),
-            'driver': commands.driver(kind, self._port, clock, speed),
+            'driver': commands.driver(kind, self._port, driver, clock=clock, speed=speed),
             'agent': commands.agent(kind, robot, agent, clock=clock, seed=seed),
             'learner': commands.learner(kind, workstation, learner, seed=seed),
         }

@@ -96,6 +96,10 @@ class User:
     def state(self) -> str:
         return str(self.last('driver_state').data)
 
+    def diagnosed(self, key: str) -> str:
+        values = self.last('/diagnostics').status[0].values
+        return next((str(pair.value) for pair in values if pair.key == key), '')
+
     def new(self, topic: str) -> Any:
         """Return the next message."""
         count = len(self.messages[topic])

@@ -118,6 +118,7 @@ def test_dead_commander_of_a_slow_robot_is_noticed_before_its_next_command(
     try:
         assert commander.stdout.readline() == 'alive\n'
         user.until(lambda: user.publisher.get_subscription_count())
+        user.until(lambda: user.diagnosed('commanders alive') == '1')
         user.until(lambda: user.moves(REST_POSE + 0.3))
         begin = time.monotonic()
         commander.send_signal(number)

@@ -44,8 +44,7 @@ class FakeRobot:
             JointCommand, '/dclaw/joint_command', self.on_command, qos.COMMAND
         )
         node.create_service(ResetRobot, '/dclaw/driver/reset', self.on_reset)
-        if not lockstep:
-            node.create_timer(0.01, self.publish)
+        node.create_timer(0.1 if lockstep else 0.01, self.publish)  # late joiners see it too
 
     def tell(self, text):
         from std_msgs.msg import String
@@ -83,7 +82,6 @@ class FakeRobot:
             response.message = 'the valve is stuck'
             return response
         if self.resets_need_nothing:
-            self.node.create_timer(0.1, self.publish)
             response.success = True
             return response
         self.position[:] = 0.0

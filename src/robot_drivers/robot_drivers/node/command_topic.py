@@ -56,6 +56,7 @@ class CommandTopic:
             node.create_subscription(JointCommand, 'joint_command', self._on_command, qos.COMMAND)
         ]
         if not self._lockstep:
+            topics.load.commanders = 0
             self._subscriptions.append(
                 node.create_subscription(
                     Empty,
@@ -86,6 +87,7 @@ class CommandTopic:
 
     def _on_alive(self, change: QoSLivelinessChangedInfo) -> None:
         """Hold when the last one that said it was alive is gone."""
+        self._topics.load.commanders = change.alive_count
         if change.alive_count == 0 and change.not_alive_count_change > 0:
             self._driver.commander_lost()
             self._topics.tell()

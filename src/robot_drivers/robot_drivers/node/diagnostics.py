@@ -17,6 +17,7 @@ class Load:
         """Start counting at monotonic time ``now`` [s]."""
         self.states = 0  # published
         self.busy = 0.0  # [s] in the robot's callbacks
+        self.commanders: int | None = None  # alive; None where nobody watches them
         self._since = now
 
     def report(self, now: float) -> dict[str, str]:
@@ -26,6 +27,8 @@ class Load:
             'states published [1/s]': f'{self.states / span:.1f}',
             'busy': f'{100 * self.busy / span:.0f} %',
         }
+        if self.commanders is not None:
+            values['commanders alive'] = str(self.commanders)
         self.states, self.busy, self._since = 0, 0.0, now
         return values
 
