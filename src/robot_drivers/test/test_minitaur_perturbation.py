@@ -54,11 +54,20 @@ def test_pushes_and_pauses_take_turns_after_the_robot_stands():
     strength = np.linalg.norm(pushes, axis=1)
     assert 19.0 < strength.max() <= 20.0
     assert 0.4 < (strength > 0.0).mean() < 0.6
-    assert not pushes[:, 2].any()
+    assert np.abs(pushes).max(axis=0).min() > 15.0  # in every direction
     assert np.abs(pushes.mean(axis=0)).max() < 1.0  # to and fro
     changes = np.flatnonzero(np.diff(strength > 0.0))
     assert np.diff(changes).min() * 0.02 >= 0.18
     assert np.diff(changes).max() * 0.02 <= 1.52
+
+
+def test_push_off_the_middle_turns_the_body():
+    simulation = MinitaurTwin().plant.simulation
+    before = simulation.data.xfrc_applied.copy()
+    simulation.push(np.array([0.0, 0.0, -10.0]), np.array([0.25, 0.0, 0.0]))
+    after = simulation.data.xfrc_applied - before
+    pushed = after[np.abs(after).any(axis=1)]
+    np.testing.assert_allclose(pushed, [[0.0, 0.0, -10.0, 0.0, 2.5, 0.0]], atol=1e-12)  # nose down
 
 
 def test_perturbation_grows_with_the_time_that_was_perturbed():

@@ -1,10 +1,10 @@
 """What differs between episodes, so that a policy relies on no single robot and floor.
 
 Each time the simulated robot is put in place, the mass of its body, the strength of its motors and
-the friction of its feet are drawn anew; while it walks it is pushed to and fro. All of it grows
-from nothing while the robot learns: who is pushed before he can walk learns to stand. The floor
-stays as flat as it is. Ranges of mass, motors and friction: bulletphysics/bullet3, randomizers of
-the Minitaur; pushes and growth are ours.
+the friction of its feet are drawn anew; while it walks it is pushed, in any direction and anywhere
+on its body, which tilts it as well. All of it grows from nothing while the robot learns: who is
+pushed before he can walk learns to stand. The floor stays as flat as it is. Ranges of mass, motors
+and friction: bulletphysics/bullet3, randomizers of the Minitaur; pushes and growth are ours.
 """
 
 from __future__ import annotations
@@ -26,7 +26,12 @@ class Ranges:
     mass: float = 0.2  # of the body, more or less by up to this share
     strength: float = 0.2  # of the motors, more or less by up to this share
     friction: float = 0.4  # less by up to this share
-    push: float = 20.0  # horizontal force on the body, in any direction; its weight is 73 N [N]
+    push: float = 20.0  # force on the body, in any direction; its weight is 73 N [N]
+    reach: tuple[float, float, float] = (
+        0.25,
+        0.12,
+        0.05,
+    )  # where, from its middle, either way [m]
     shortest: float = 0.2  # push, and pause after it [s]
     longest: float = 1.5  # push, and pause after it [s]
     quiet: float = 1.0  # no push while the robot gets onto its feet [s]
@@ -47,6 +52,7 @@ class Perturbation:
 
     Attributes:
         force: On the body now, in the world frame (3,) [N].
+        point: Where, in the frame of the body (3,) [m].
     """
 
     def __init__(self, random: np.random.Generator, ranges: Ranges | None = None) -> None:
@@ -56,7 +62,7 @@ class Perturbation:
         self._wanted = self._scale = 0.0
         self._time = 0.0
         self._left = 0.0
-        self.force = np.zeros(3)
+        self.force, self.point = np.zeros(3), np.zeros(3)
 
     @property
     def active(self) -> bool:
@@ -99,6 +105,7 @@ class Perturbation:
         if self.force.any():
             self.force = np.zeros(3)
             return
-        angle = uniform(-np.pi, np.pi)
-        newtons = self._scale * ranges.push * uniform(0.0, 1.0)
-        self.force = newtons * np.array([np.cos(angle), np.sin(angle), 0.0])
+        direction = self._random.normal(size=3)
+        newtons = self._scale * ranges.push * np.sqrt(uniform(0.0, 1.0))  # seldom weak
+        self.force = newtons * direction / np.linalg.norm(direction)
+        self.point = np.array(ranges.reach) * uniform(-1.0, 1.0, 3)

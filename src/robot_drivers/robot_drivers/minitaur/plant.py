@@ -133,7 +133,7 @@ class MinitaurPlant:
         simulation, controller = self.simulation, self.controller
         if self._perturbation.active:
             self._perturbation.advance(ticks * self.config.controller.period)
-            simulation.push(self._perturbation.force)
+            simulation.push(self._perturbation.force, self._perturbation.point)
         for _ in range(ticks):
             simulation.step(controller.tick(simulation.motor_position, simulation.motor_velocity))
             self.ticks += 1

@@ -104,9 +104,16 @@ class MinitaurSimulation:
         self.model.body_inertia[self._trunk] = mass * self._trunk_inertia
         self.model.geom_friction[:, 0] = friction * self._friction
 
-    def push(self, force: Array) -> None:
-        """Push the body with a force in the world frame (3,) [N], until another or a placement."""
-        self.data.xfrc_applied[self._trunk[0], :3] = force
+    def push(self, force: Array, point: Array) -> None:
+        """Push the body, until another push or a placement.
+
+        Args:
+            force: In the world frame (3,) [N].
+            point: Where, from the middle of the body in its own frame (3,) [m].
+        """
+        body = self._trunk[0]
+        arm = self.data.xmat[body].reshape(3, 3) @ point
+        self.data.xfrc_applied[body] = np.concatenate([force, np.cross(arm, force)])
 
     def step(self, torque: Array) -> None:
         """Apply motor torques (8,) [Nm] for one time step."""
