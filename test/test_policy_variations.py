@@ -1,4 +1,4 @@
-"""A policy is evaluated in variations of its simulated robot."""
+"""A policy is evaluated, and filmed, in variations of its simulated robot."""
 
 from dataclasses import replace
 import json
@@ -9,6 +9,7 @@ import pytest
 
 from sac_agent.gym_env import TwinEnv
 from sac_agent.policy.network import NumpyPolicy
+from sac_agent.tools import film
 from sac_agent.tools.robustness import evaluate, main, typical, variations
 from sac_core.policy_format import Architecture, ConvLayer, layout, save_policy
 
@@ -90,3 +91,27 @@ def test_wrong_arguments_are_refused_in_one_line(tmp_path, capsys, arguments, me
     assert error.startswith('robustness: ')
     assert message in error
     assert error.count('\n') == 1
+
+
+def test_a_variation_is_filmed_beside_the_film_of_the_robot_as_built(tmp_path):
+    policy = tmp_path / 'policy.safetensors'
+    save_policy(policy, weights(), ARCHITECTURE, {})
+    common = [str(tmp_path), '--robot', str(CONFIG), '--twin', TWIN, '--policy', str(policy)]
+    common += ['--episodes', '1', '--size', '32', '24']
+    varied = tmp_path / 'varied.gif'
+    options = ['--option', 'varied=colours', 'appearance=1', '--output', str(varied)]
+    assert film.main(common) == film.main([*common, *options]) == 0
+    assert (tmp_path / 'policy.gif').read_bytes() != varied.read_bytes()
+
+
+def test_a_film_that_cannot_be_made_is_refused_in_one_line(tmp_path, capsys):
+    policy = tmp_path / 'policy.safetensors'
+    save_policy(policy, weights(), ARCHITECTURE, {})
+    common = [str(tmp_path), '--robot', str(CONFIG), '--twin', TWIN, '--policy', str(policy)]
+    assert film.main([*common, '--option', 'smell=1']) == 2
+    assert "unexpected keyword argument 'smell'" in capsys.readouterr().err
+    for wrong in (['--option', 'smell'], ['--episodes', '0']):
+        with pytest.raises(SystemExit) as refused:
+            film.main([*common, *wrong])
+        assert refused.value.code == 2
+        assert wrong[0] in capsys.readouterr().err

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import yaml
 
 from sac_agent.errors import ConfigError
 from sac_agent.gym_env import robot_config, TwinEnv
@@ -20,33 +21,22 @@ FRAMES_PER_SECOND = 10.0
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Write policy.gif into a run directory."""
-    parser = argparse.ArgumentParser(
-        prog='film', description='Render episodes of a learned policy to an animated GIF.'
-    )
-    parser.add_argument('run_dir', type=Path, help='run directory; its best policy is filmed')
-    parser.add_argument('--robot', required=True, help='YAML file of the robot')
-    parser.add_argument('--settings', default='', help="YAML file with settings over the robot's")
-    parser.add_argument('--twin', required=True, help='simulated robot, module:Class')
-    parser.add_argument('--policy', type=Path, help='policy file instead of the best of the run')
-    parser.add_argument('--episodes', type=int, default=3, help='episodes to film (3)')
-    parser.add_argument('--seed', type=int, default=0, help='of the start positions (0)')
-    parser.add_argument('--size', type=int, nargs=2, default=(320, 240), help='width and height')
-    args, _ = parser.parse_known_args(argv)
+    """Write policy.gif into a run directory, or the file that is asked for."""
+    args = _arguments(argv)
     os.environ.setdefault('MUJOCO_GL', 'egl')  # no display is needed; read when a twin is imported
     try:
         policy_file = args.policy or best_policy(args.run_dir)
         architecture, arrays, _ = load_policy(policy_file)
         config = robot_config(args.robot, args.settings)
-        environment = TwinEnv(config, args.twin, evaluation=True)
+        environment = TwinEnv(config, args.twin, dict(args.option), evaluation=True)
         policy = NumpyPolicy(architecture, arrays)
         frames: list[Frame] = []
         for episode in range(args.episodes):
             frames += film(environment, policy, args.seed + episode, tuple(args.size))
             sys.stdout.write(f'filmed episode {episode + 1} of {args.episodes}\n')
-        path = args.run_dir / 'policy.gif'
+        path = args.output or args.run_dir / 'policy.gif'
         save(path, frames)
-    except (ConfigError, PolicyFormatError, OSError, ImportError) as error:
+    except (ConfigError, PolicyFormatError, OSError, ImportError, TypeError, ValueError) as error:
         sys.stderr.write(f'film: {error}\n')
         return 2
     sys.stdout.write(f'film: {path}\n')
@@ -108,6 +98,41 @@ def parts(observation: Any) -> tuple[npt.NDArray[np.float32], Frame | None]:
     if isinstance(observation, dict):
         return observation['vector'], observation['image']
     return observation, None
+
+
+def twin_option(text: str) -> tuple[str, Any]:
+    """Return name and value of NAME=VALUE, the value as YAML reads it.
+
+    Raises:
+        argparse.ArgumentTypeError: The text is something else.
+    """
+    name, equals, value = text.partition('=')
+    if not (name and equals and value):
+        raise argparse.ArgumentTypeError(f'takes NAME=VALUE, got {text!r}')
+    return name, yaml.safe_load(value)
+
+
+def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog='film', description='Render episodes of a learned policy to an animated GIF.'
+    )
+    parser.add_argument('run_dir', type=Path, help='run directory; its best policy is filmed')
+    parser.add_argument('--robot', required=True, help='YAML file of the robot')
+    parser.add_argument('--settings', default='', help="YAML file with settings over the robot's")
+    parser.add_argument('--twin', required=True, help='simulated robot, module:Class')
+    parser.add_argument('--policy', type=Path, help='policy file instead of the best of the run')
+    parser.add_argument('--episodes', type=int, default=3, help='episodes to film (3)')
+    parser.add_argument('--seed', type=int, default=0, help='of the start positions (0)')
+    parser.add_argument('--size', type=int, nargs=2, default=(320, 240), help='width and height')
+    parser.add_argument(
+        '--option', nargs='+', default=[], type=twin_option, metavar='NAME=VALUE',
+        help='of the twin, e.g. terrain=stairs_down',
+    )  # fmt: skip
+    parser.add_argument('--output', type=Path, help='file of the film (RUN_DIR/policy.gif)')
+    args, _ = parser.parse_known_args(argv)
+    if args.episodes < 1:
+        parser.error(f'--episodes must be at least 1, got {args.episodes}')
+    return args
 
 
 if __name__ == '__main__':
