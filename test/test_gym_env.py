@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from sac_agent import gym_env
+from sac_agent.config import find_file
 from sac_agent.errors import ConfigError
 from sac_agent.pilot import Pilot
 
@@ -108,7 +109,7 @@ def test_minitaur_sees_one_control_step_late(make):
 def test_a_run_begins_with_the_settings_of_the_robots_files(make, name, file, settings):
     env = make(name, settings=settings).unwrapped
     said = env.run_settings()
-    files = [gym_env.find(text) for text in (file, settings) if text]
+    files = [find_file(text) for text in (file, settings) if text]
     expected = {}
     for path in files:
         expected |= yaml.safe_load(path.read_text())['/**/sac_learner']['ros__parameters']
@@ -122,7 +123,7 @@ def test_settings_go_over_the_robots_file(make):
         make('sac/MinitaurWalk-v0', settings=text).unwrapped.task.config
         for text in ('', 'settings/minitaur_terrain.yaml')
     )
-    assert (plain.target_velocity, other.target_velocity) == (0.6, 0.5)
+    assert (plain.tilt_free, other.tilt_free) == (0.15, 0.05)
 
 
 def test_settings_without_a_file_to_go_over_are_refused(make):

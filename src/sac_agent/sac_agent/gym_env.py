@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from sac_agent.action.mapper import ActionMapper
 from sac_agent.action.smoothing import LatentNoise
-from sac_agent.config import from_file, nodes, RobotConfig, section
+from sac_agent.config import find_file, from_file, nodes, RobotConfig, section
 from sac_agent.errors import ConfigError
 from sac_agent.observation.builder import ObservationBuilder
 from sac_agent.observation.image import resize
@@ -225,27 +225,4 @@ def robot_config(robot: str | Path, settings: str | Path = '') -> RobotConfig:
 
 
 def _files(robot: str | Path, settings: str | Path) -> list[Path]:
-    return [find(robot), *([find(settings)] if settings else [])]
-
-
-def find(name: str | Path) -> Path:
-    """Return a robot file by path, or by the bare name of an installed one.
-
-    Raises:
-        ConfigError: There is none.
-    """
-    path = Path(name)
-    if path.exists():
-        return path
-    candidates = [Path(__file__).resolve().parents[1] / 'config' / path]
-    try:
-        from ament_index_python.packages import get_package_share_directory
-
-        candidates.append(Path(get_package_share_directory('sac_agent')) / 'config' / path)
-    except (ImportError, LookupError, OSError):
-        pass
-    for candidate in candidates:
-        if candidate.exists():
-            return candidate
-    looked = ', '.join(map(str, candidates))
-    raise ConfigError(f'there is no robot file {name}; looked for {looked}')
+    return [find_file(robot), *([find_file(settings)] if settings else [])]

@@ -1,6 +1,7 @@
 """Everything that makes an agent, from the `sac_agent` section of a parameter file."""
 
 from sac_agent.config.files import (
+    find_file,
     from_file,
     from_mapping,
     from_parameters,
@@ -26,6 +27,7 @@ __all__ = [
     'EpisodeConfig',
     'EvaluationConfig',
     'FieldConfig',
+    'find_file',
     'from_file',
     'from_mapping',
     'from_parameters',

@@ -78,3 +78,29 @@ def from_file(path: Path, *others: Path) -> RobotConfig:
         text = str(error)
         named = any(text.startswith(str(file)) for file in (path, *others))
         raise ConfigError(text if named else f'{path}: {text}') from None
+
+
+def find_file(name: str | Path) -> Path:
+    """Return a robot's file, or one of settings over it, by path or as an installed one's name.
+
+    Args:
+        name: E.g. `minitaur_walk.yaml` or `settings/minitaur_terrain.yaml`.
+
+    Raises:
+        ConfigError: There is none.
+    """
+    path = Path(name)
+    if path.is_file():
+        return path
+    candidates = [Path(__file__).resolve().parents[2] / 'config' / path]
+    try:
+        from ament_index_python.packages import get_package_share_directory
+
+        candidates.append(Path(get_package_share_directory('sac_agent')) / 'config' / path)
+    except (ImportError, LookupError, OSError):
+        pass
+    for candidate in candidates:
+        if candidate.is_file():
+            return candidate
+    looked = ', '.join(map(str, candidates))
+    raise ConfigError(f'there is no robot file {name}; looked for {looked}')

@@ -8,6 +8,9 @@ from typing import Any
 from launch.actions import DeclareLaunchArgument
 from launch.substitutions import LaunchConfiguration
 
+from sac_agent.config import find_file
+from sac_agent.errors import ConfigError
+
 _TOOL_ARGUMENTS = {'sigterm_timeout', 'sigkill_timeout'}
 
 
@@ -37,7 +40,8 @@ def run_arguments(*, steps: int, episodes: int) -> list[Any]:
         DeclareLaunchArgument(
             'settings',
             default_value='',
-            description="YAML file with further parameters, over those in the robot's.",
+            description="YAML file with further parameters, over those in the robot's: a path, or "
+            'an installed one, e.g. settings/minitaur_terrain.yaml.',
         ),
         DeclareLaunchArgument(
             'run_dir',
@@ -149,14 +153,16 @@ def namespaces(value: Mapping[str, str]) -> list[str]:
 def parameter_files(value: Mapping[str, str]) -> list[str]:
     """Return the YAML files in the arguments `robot` and `settings`; the later one wins.
 
+    Both may be names of installed ones.
+
     Raises:
         RuntimeError: One does not exist.
     """
-    files = [value[name] for name in ('robot', 'settings') if value[name]]
-    for file in files:
-        if not Path(file).is_file():
-            raise RuntimeError(f'{file}: there is no such file')
-    return [str(Path(file).resolve()) for file in files]
+    names = [name for name in ('robot', 'settings') if value[name]]
+    try:
+        return [str(find_file(value[name]).resolve()) for name in names]
+    except ConfigError as error:
+        raise RuntimeError(str(error)) from None
 
 
 def run_directory(value: Mapping[str, str], *, new: bool) -> str:
