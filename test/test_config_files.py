@@ -62,7 +62,7 @@ def test_settings_for_terrain_go_with_the_walking_robot(capsys):
     assert check_config.main([str(robot), str(settings)]) == 0, capsys.readouterr().err
     together, alone = robot_config(robot, settings), robot_config(robot)
     np.testing.assert_allclose(together.actions['legs'].low[:4], [-0.5, -0.3, -0.5, -0.3])
-    changed = {'target_velocity': 0.5, 'perturb': 1.0}
+    changed = {'tilt_free': 0.05, 'tilt_cost': 1.0, 'swing_free': 0.0, 'perturb': 1.0}
     assert together.task_parameters == {**alone.task_parameters, **changed}
 
 
