@@ -92,6 +92,22 @@ def used(observer, namespace, node):
     return {kind: {name for name, _ in ask(*where)} for kind, ask in look.items()}
 
 
+def settled(observer):
+    """Return what every role uses, once the observer knows all and hears of nothing new."""
+    deadline, before = time.monotonic() + 60.0, None
+    while True:
+        nodes = observer.get_node_names_and_namespaces()
+        known = {(space.strip('/'), name) for name, space in nodes}
+        now = None
+        if known.issuperset(ROLES.values()):
+            now = {role: used(observer, *where) for role, where in ROLES.items()}
+            if now == before and all(names['publish'] for names in now.values()):
+                return now
+        assert time.monotonic() < deadline, f'the observer knows {sorted(known)}'
+        before = now
+        time.sleep(2.0)
+
+
 def test_the_policy_allows_what_the_nodes_use(tmp_path, monkeypatch, ros_domain_id):
     import rclpy
 
@@ -108,11 +124,11 @@ def test_the_policy_allows_what_the_nodes_use(tmp_path, monkeypatch, ros_domain_
         while not rig.record.exists() or not rig.heard('/learner_status'):
             assert time.monotonic() < end, 'the learner does not come up'
             time.sleep(0.5)
-        time.sleep(2.0)
         missing = {}
+        found = settled(observer)
         for role, (namespace, node) in ROLES.items():
             permitted = allowed(namespace, node)
-            for kind, names in used(observer, namespace, node).items():
+            for kind, names in found[role].items():
                 names = {name for name in names if name.rpartition('/')[2] not in COMMON}
                 if rest := sorted(names - permitted.get(kind, set())):
                     missing[f'{role} {kind}'] = rest
