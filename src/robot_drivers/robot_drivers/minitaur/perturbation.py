@@ -27,11 +27,8 @@ class Ranges:
     strength: float = 0.2  # of the motors, more or less by up to this share
     friction: float = 0.4  # less by up to this share
     push: float = 20.0  # force on the body, in any direction; its weight is 73 N [N]
-    reach: tuple[float, float, float] = (
-        0.25,
-        0.12,
-        0.05,
-    )  # where, from its middle, either way [m]
+    # Where, from its middle, either way [m].
+    reach: tuple[float, float, float] = (0.25, 0.12, 0.05)
     shortest: float = 0.2  # push, and pause after it [s]
     longest: float = 1.5  # push, and pause after it [s]
     quiet: float = 1.0  # no push while the robot gets onto its feet [s]

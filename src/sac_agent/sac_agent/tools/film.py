@@ -100,6 +100,13 @@ def parts(observation: Any) -> tuple[npt.NDArray[np.float32], Frame | None]:
     return observation, None
 
 
+def add_robot(parser: argparse.ArgumentParser) -> None:
+    """Add the options that name a simulated robot: --robot, --settings, --twin."""
+    parser.add_argument('--robot', required=True, help='YAML file of the robot')
+    parser.add_argument('--settings', default='', help="YAML file with settings over the robot's")
+    parser.add_argument('--twin', required=True, help='simulated robot, module:Class')
+
+
 def twin_option(text: str) -> tuple[str, Any]:
     """Return name and value of NAME=VALUE, the value as YAML reads it.
 
@@ -117,15 +124,13 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         prog='film', description='Render episodes of a learned policy to an animated GIF.'
     )
     parser.add_argument('run_dir', type=Path, help='run directory; its best policy is filmed')
-    parser.add_argument('--robot', required=True, help='YAML file of the robot')
-    parser.add_argument('--settings', default='', help="YAML file with settings over the robot's")
-    parser.add_argument('--twin', required=True, help='simulated robot, module:Class')
+    add_robot(parser)
     parser.add_argument('--policy', type=Path, help='policy file instead of the best of the run')
     parser.add_argument('--episodes', type=int, default=3, help='episodes to film (3)')
     parser.add_argument('--seed', type=int, default=0, help='of the start positions (0)')
     parser.add_argument('--size', type=int, nargs=2, default=(320, 240), help='width and height')
     parser.add_argument(
-        '--option', nargs='+', default=[], type=twin_option, metavar='NAME=VALUE',
+        '--option', nargs='+', action='extend', default=[], type=twin_option, metavar='NAME=VALUE',
         help='of the twin, e.g. terrain=stairs_down',
     )  # fmt: skip
     parser.add_argument('--output', type=Path, help='file of the film (RUN_DIR/policy.gif)')

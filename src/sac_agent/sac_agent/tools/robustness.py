@@ -24,7 +24,7 @@ import yaml
 from sac_agent.errors import ConfigError
 from sac_agent.gym_env import robot_config, TwinEnv
 from sac_agent.policy.network import NumpyPolicy
-from sac_agent.tools.film import best_policy, parts
+from sac_agent.tools.film import add_robot, best_policy, parts
 from sac_core.policy_format import load_policy, PolicyFormatError
 
 Image = npt.NDArray[np.uint8]
@@ -166,9 +166,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         prog='robustness', description='Evaluate a policy in variations of its simulated robot.'
     )
     parser.add_argument('policy', type=Path, help='run directory (its best policy) or policy file')
-    parser.add_argument('--robot', required=True, help='YAML file of the robot')
-    parser.add_argument('--settings', default='', help="YAML file with settings over the robot's")
-    parser.add_argument('--twin', required=True, help='simulated robot, module:Class')
+    add_robot(parser)
     parser.add_argument(
         '--vary', nargs='+', action='extend', default=[], metavar='OPTION=VALUE,VALUE',
         help='options of the twin; every combination is tried, after the robot as built',
